@@ -1,0 +1,1 @@
+//! Whose machine an address is.

@@ -1,0 +1,1 @@
+//! Threads, hand-over, shutdown.

@@ -1,0 +1,1 @@
+//! Findings grow into one verdict per asset.

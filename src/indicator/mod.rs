@@ -1,0 +1,1 @@
+//! What outsiders say: dated claims.

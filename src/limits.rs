@@ -1,0 +1,86 @@
+//! Every cap on state that the network can fill, and on work that one input can cause.
+//!
+//! Each table that a stranger's packets can grow has its limit here, an eviction rule where it
+//! lives, and a counter in the statistics. The documents quote these figures; the flood tests in
+//! `tests/it/floods.rs` reach them.
+
+// ---- decode ------------------------------------------------------------------------------------
+
+/// Tunnels inside tunnels that are opened; deeper ones are counted and left closed.
+pub const TUNNEL_DEPTH: u8 = 4;
+/// VLAN tags that are kept; deeper ones are read over and flagged.
+pub const VLAN_TAGS: usize = 3;
+/// Header layers of one frame (tags, labels, extension headers): a bound on the work.
+pub const LAYERS: u8 = 32;
+
+// ---- flow --------------------------------------------------------------------------------------
+
+/// Flows that are followed at once, over all workers' tables together.
+pub const FLOWS: usize = 1 << 20;
+/// Datagrams under reassembly at once.
+pub const FRAGMENT_DATAGRAMS: usize = 1024;
+/// Bytes of fragments held, all datagrams together.
+pub const FRAGMENT_BYTES: usize = 4 << 20;
+/// Fragments of one datagram.
+pub const FRAGMENTS_PER_DATAGRAM: usize = 128;
+/// Seconds of packet time after which an incomplete datagram is given up (RFC 791 asks for 15 to 120).
+pub const FRAGMENT_TIMEOUT_SECONDS: i64 = 30;
+/// Out-of-order bytes held for one side of one connection.
+pub const REASSEMBLY_SIDE_BYTES: usize = 64 << 10;
+/// Out-of-order bytes held for all connections together.
+pub const REASSEMBLY_BYTES: usize = 32 << 20;
+/// Out-of-order pieces held for one side of one connection.
+pub const REASSEMBLY_SIDE_PIECES: usize = 64;
+/// First bytes of each side in which a protocol is looked for, also after another one (STARTTLS, CONNECT).
+pub const IDENTIFY_BYTES: u64 = 16 << 10;
+
+// ---- protocol ----------------------------------------------------------------------------------
+
+/// Bytes of one side's unfinished message that a protocol reader holds.
+pub const MESSAGE_BYTES: usize = 64 << 10;
+/// Compression pointers followed in one DNS message, all names together.
+pub const DNS_POINTER_HOPS: usize = 512;
+/// Records that are read from one DNS message.
+pub const DNS_RECORDS: usize = 512;
+/// Bytes of a DNS name on the wire (RFC 1035 section 2.3.4).
+pub const DNS_NAME_BYTES: usize = 255;
+/// Bytes of an HTTP message's head.
+pub const HTTP_HEAD_BYTES: usize = 64 << 10;
+/// First bytes of an HTTP body that signatures may read.
+pub const HTTP_BODY_BYTES: usize = 4 << 10;
+/// Requests of one connection that wait for their response.
+pub const HTTP_PENDING_REQUESTS: usize = 64;
+/// Bytes of a QUIC client's CRYPTO stream that are collected for its ClientHello.
+pub const QUIC_CRYPTO_BYTES: usize = 16 << 10;
+/// Bytes of any text from the wire in an event; longer ones are cut and marked.
+pub const TEXT_BYTES: usize = 2 << 10;
+/// Bytes of a whole event line.
+pub const EVENT_BYTES: usize = 64 << 10;
+/// Certificates of one server's chain that are read.
+pub const CERTIFICATES: usize = 8;
+
+// ---- detection ---------------------------------------------------------------------------------
+
+/// (client, address) pairs whose name is remembered.
+pub const NAMES: usize = 1 << 18;
+/// DNS questions waiting for their answer.
+pub const DNS_PENDING: usize = 1 << 16;
+/// Incidents that are open at once.
+pub const INCIDENTS: usize = 1 << 16;
+/// Lines of evidence kept for each rung of one incident.
+pub const EVIDENCE_LINES: usize = 8;
+/// Alerts of one indicator on one asset in an hour of packet time; further ones are counted as suppressed.
+pub const ALERTS_PER_HOUR: u32 = 1000;
+
+// ---- source ------------------------------------------------------------------------------------
+
+/// Bytes of one frame; a record that claims more is taken for damage (libpcap's MAXIMUM_SNAPLEN).
+pub const FRAME_BYTES: u32 = 262_144;
+/// Frames handed on together.
+pub const BATCH_FRAMES: usize = 512;
+/// Frames within which a capture that is out of order is put in order.
+pub const REORDER_FRAMES: usize = 4096;
+/// Capture files of one timeline that are open at once; more that overlap in time are an error.
+pub const OPEN_FILES: usize = 512;
+/// Interfaces of one pcapng section.
+pub const INTERFACES: usize = 4096;

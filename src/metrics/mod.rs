@@ -1,0 +1,1 @@
+//! Names, labels and registry of the metrics.

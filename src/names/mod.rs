@@ -1,0 +1,1 @@
+//! Which name led this client to this address.

@@ -1,0 +1,104 @@
+//! Frames in batches: descriptors owned, bytes shared.
+
+use std::sync::Arc;
+
+use crate::{decode::LinkType, time::Timestamp};
+
+/// A run of bytes that frames point into; it lives as long as the last batch that needs it.
+pub type Chunk = Arc<dyn AsRef<[u8]> + Send + Sync>;
+
+/// One frame as an analyst's tool counts it.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'a> {
+    /// Place in the timeline, from 1.
+    pub number: u64,
+    /// When it was captured.
+    pub time: Timestamp,
+    /// How its first byte is to be read.
+    pub link: LinkType,
+    /// The captured bytes.
+    pub bytes: &'a [u8],
+    /// Its length on the wire: `bytes.len()` or more.
+    pub wire_length: u32,
+    /// Which input it came from: an index into the timeline's inputs.
+    pub input: u32,
+}
+
+/// A frame's descriptor: everything but the bytes themselves.
+#[derive(Clone, Copy, Debug)]
+pub struct FrameRecord {
+    /// When it was captured.
+    pub time: Timestamp,
+    /// Offset of its first byte in its chunk.
+    pub offset: u64,
+    /// Captured bytes.
+    pub length: u32,
+    /// Bytes on the wire.
+    pub wire_length: u32,
+    /// Index of its chunk in the batch.
+    pub chunk: u32,
+    /// Which input it came from.
+    pub input: u32,
+    /// How its first byte is to be read.
+    pub link: LinkType,
+}
+
+/// Frames that follow each other in the timeline.
+#[derive(Clone, Default)]
+pub struct FrameBatch {
+    first_number: u64,
+    records: Vec<FrameRecord>,
+    chunks: Vec<Chunk>,
+}
+
+impl FrameBatch {
+    /// An empty batch whose first frame will have the number `first_number`.
+    pub fn starting_at(first_number: u64) -> Self {
+        Self { first_number, ..Self::default() }
+    }
+
+    /// Registers a chunk and gives its index, reusing the last one if it is the same.
+    pub fn add_chunk(&mut self, chunk: &Chunk) -> u32 {
+        let same = |known: &Chunk| std::ptr::addr_eq(Arc::as_ptr(known), Arc::as_ptr(chunk));
+        let index = self.chunks.iter().rposition(same).unwrap_or_else(|| {
+            self.chunks.push(Arc::clone(chunk));
+            self.chunks.len() - 1
+        });
+        index as u32
+    }
+
+    /// Appends a frame. Invariant: `record.chunk` came from [`FrameBatch::add_chunk`] of this batch.
+    pub fn push(&mut self, record: FrameRecord) {
+        self.records.push(record);
+    }
+
+    /// How many frames.
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// The frames in order; bytes that a chunk does not have read as empty.
+    pub fn frames(&self) -> impl Iterator<Item = Frame<'_>> {
+        self.records.iter().enumerate().map(|(index, record)| {
+            let chunk: &[u8] = self.chunks.get(record.chunk as usize).map_or(&[], |chunk| (**chunk).as_ref());
+            let start = usize::try_from(record.offset).unwrap_or(usize::MAX);
+            let bytes = start
+                .checked_add(record.length as usize)
+                .and_then(|end| chunk.get(start..end))
+                .unwrap_or_default();
+            Frame {
+                number: self.first_number + index as u64,
+                time: record.time,
+                link: record.link,
+                bytes,
+                wire_length: record.wire_length,
+                input: record.input,
+            }
+        })
+    }
+}
