@@ -1,1 +1,5 @@
-//! Observations in, findings out.
+//! Observations in, findings out: one file per detector.
+
+mod finding;
+
+pub use finding::{Application, Destination, Detector, Finding, IndicatorMatch, NameSource, NamedBy};

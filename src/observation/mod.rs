@@ -1,1 +1,14 @@
-//! The one vocabulary of what was seen on the wire.
+//! The waist of the hourglass: one small vocabulary for what was seen on the wire.
+//!
+//! Left of it (decode, flow, protocol) nothing knows what an attack is; right of it (detect, incident,
+//! event) nothing knows what a packet is. Live traffic and capture files enter detection as the same
+//! observations, in the same order, whatever the number of workers that made them.
+
+mod batch;
+mod vocabulary;
+
+pub use batch::{ObservationBatch, merge_in_order};
+pub use vocabulary::{
+    DnsSeen, DnsService, FirstPacket, FlowClosed, FlowEnd, FlowIdentity, Head, Observation, Order, Seen,
+    SideTotals, TcpState,
+};

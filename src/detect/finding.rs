@@ -1,0 +1,154 @@
+//! What a detector utters.
+
+use std::sync::Arc;
+
+use crate::{
+    asset::Asset,
+    flow::Endpoint,
+    indicator::{Rung, Severity},
+    observation::Head,
+    protocol::{http, quic, tls},
+    time::Timestamp,
+};
+
+/// The detectors; a closed set, because it is a metric's label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Detector {
+    /// A single indicator: a name, an address, a fingerprint ...
+    Indicator,
+    /// A composite signature over one exchange or flow.
+    Signature,
+}
+
+impl Detector {
+    /// The detector's name in events and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Indicator => "indicator",
+            Self::Signature => "signature",
+        }
+    }
+}
+
+/// Something that a detector found.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// Who found it.
+    pub detector: Detector,
+    /// EVE's `signature_id`: fixed for each detector and kind of indicator.
+    pub signature_id: u32,
+    /// One line that names it: EVE's `alert.signature`.
+    pub title: String,
+    /// How bad.
+    pub severity: Severity,
+    /// How sure, 0 to 100.
+    pub confidence: u8,
+    /// How far the asset came by this finding.
+    pub rung: Option<Rung>,
+    /// The campaign's id.
+    pub campaign: Option<Arc<str>>,
+    /// MITRE ATT&CK technique ids.
+    pub mitre: Vec<Arc<str>>,
+    /// The observation that completed it: time, flow, packet.
+    pub head: Head,
+    /// Ours.
+    pub asset: Asset,
+    /// The asset's end of the flow.
+    pub local: Endpoint,
+    /// Theirs.
+    pub destination: Destination,
+    /// The indicator that matched.
+    pub indicator: Option<IndicatorMatch>,
+    /// The application message that it was seen in.
+    pub application: Application,
+    /// Reasons in order of weight, one short sentence each.
+    pub why: Vec<String>,
+}
+
+/// The other end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Destination {
+    /// Address and port.
+    pub endpoint: Endpoint,
+    /// The name that led there, when known.
+    pub name: Option<NamedBy>,
+}
+
+/// A name and where it came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedBy {
+    /// The name as text, lower case, escaped as DNS presentation form.
+    pub name: Arc<str>,
+    /// Where it came from.
+    pub source: NameSource,
+}
+
+/// Where a destination's name came from, best last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum NameSource {
+    /// An HTTP Host field.
+    Host,
+    /// A QUIC client's server name.
+    Quic,
+    /// A TLS client's server name.
+    Sni,
+    /// A DNS answer to this client.
+    Dns,
+}
+
+impl NameSource {
+    /// The source's name in events.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::Quic => "quic",
+            Self::Sni => "sni",
+            Self::Dns => "dns",
+        }
+    }
+}
+
+/// The claim that matched and what it matched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndicatorMatch {
+    /// The indicator's value in normal form; a signature's id.
+    pub value: Arc<str>,
+    /// Its kind: `domain`, `ip`, `cidr`, `ip:port`, `url`, `path`, `user_agent`, `ja3`, `ja4`, `certificate`, `signature`.
+    pub kind: &'static str,
+    /// What was compared: `dns.query`, `dns.answer`, `tls.sni`, `http.host`, `flow.remote` ...
+    pub field: &'static str,
+    /// What stood there, bounded.
+    pub observed: String,
+    /// Who says so, joined by commas.
+    pub source: Arc<str>,
+    /// Where to read more.
+    pub reference: Option<Arc<str>>,
+    /// The claim's own confidence.
+    pub confidence: u8,
+    /// Start of the claim's validity.
+    pub valid_from: Option<Timestamp>,
+    /// End of the claim's validity.
+    pub valid_until: Option<Timestamp>,
+    /// Whether the packet lies outside that validity (reported only with `--as-of any`).
+    pub expired: bool,
+}
+
+/// The application message in which something was found, shared with the observation.
+#[derive(Clone, Debug, Default)]
+pub enum Application {
+    /// None, or not known.
+    #[default]
+    None,
+    /// A DNS message, its bytes.
+    Dns(Arc<[u8]>),
+    /// A TLS client's hello.
+    Tls(Arc<tls::ClientHello>),
+    /// A TLS server's certificates.
+    Certificates(Arc<[tls::Certificate]>),
+    /// A QUIC client's hello.
+    Quic(Arc<quic::QuicHello>),
+    /// An HTTP request.
+    HttpRequest(Arc<http::Request>),
+    /// An HTTP response with its request.
+    HttpResponse(Arc<http::Response>),
+}

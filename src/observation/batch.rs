@@ -1,0 +1,150 @@
+//! Observations in batches: one arena for messages, small owned values for the rest.
+
+use std::{cmp::Reverse, collections::BinaryHeap, ops::Range, sync::Arc};
+
+use super::vocabulary::{DnsSeen, DnsService, FirstPacket, FlowClosed, Head, Observation, Seen};
+use crate::protocol::{dns, http, quic, tls};
+
+/// Observations of one worker over one batch of frames, in order.
+#[derive(Debug, Default)]
+pub struct ObservationBatch {
+    entries: Vec<(Head, Stored)>,
+    /// DNS messages, one behind the other.
+    messages: Vec<u8>,
+}
+
+/// What a batch holds in place of [`Seen`].
+#[derive(Debug)]
+enum Stored {
+    FlowOpened(FirstPacket),
+    Exchange,
+    FlowClosed(Box<FlowClosed>),
+    Dns { message: Range<usize>, service: DnsService, over_tcp: bool },
+    TlsClient(Arc<tls::ClientHello>),
+    TlsServer(Arc<tls::ServerHello>),
+    Certificates(Arc<[tls::Certificate]>),
+    Quic(Arc<quic::QuicHello>),
+    HttpRequest(Arc<http::Request>),
+    HttpResponse(Arc<http::Response>),
+}
+
+impl ObservationBatch {
+    /// Removes everything and keeps the memory.
+    pub fn clear(&mut self) {
+        self.entries.clear();
+        self.messages.clear();
+    }
+
+    /// How many observations.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Adds a flow's first packet.
+    pub fn flow_opened(&mut self, head: Head, first: FirstPacket) {
+        self.entries.push((head, Stored::FlowOpened(first)));
+    }
+
+    /// Adds the moment when both sides have sent payload.
+    pub fn exchange(&mut self, head: Head) {
+        self.entries.push((head, Stored::Exchange));
+    }
+
+    /// Adds a flow's end.
+    pub fn flow_closed(&mut self, head: Head, closed: FlowClosed) {
+        self.entries.push((head, Stored::FlowClosed(Box::new(closed))));
+    }
+
+    /// Adds a DNS message, whose bytes are copied.
+    pub fn dns(&mut self, head: Head, message: &[u8], service: DnsService, over_tcp: bool) {
+        let start = self.messages.len();
+        self.messages.extend_from_slice(message);
+        let message = start..self.messages.len();
+        self.entries.push((head, Stored::Dns { message, service, over_tcp }));
+    }
+
+    /// Adds a client's TLS hello.
+    pub fn tls_client(&mut self, head: Head, hello: tls::ClientHello) {
+        self.entries.push((head, Stored::TlsClient(Arc::new(hello))));
+    }
+
+    /// Adds a server's TLS hello.
+    pub fn tls_server(&mut self, head: Head, hello: tls::ServerHello) {
+        self.entries.push((head, Stored::TlsServer(Arc::new(hello))));
+    }
+
+    /// Adds a server's certificates.
+    pub fn certificates(&mut self, head: Head, chain: Vec<tls::Certificate>) {
+        self.entries.push((head, Stored::Certificates(chain.into())));
+    }
+
+    /// Adds a QUIC client's hello.
+    pub fn quic(&mut self, head: Head, hello: quic::QuicHello) {
+        self.entries.push((head, Stored::Quic(Arc::new(hello))));
+    }
+
+    /// Adds an HTTP request.
+    pub fn http_request(&mut self, head: Head, request: Arc<http::Request>) {
+        self.entries.push((head, Stored::HttpRequest(request)));
+    }
+
+    /// Adds an HTTP response.
+    pub fn http_response(&mut self, head: Head, response: http::Response) {
+        self.entries.push((head, Stored::HttpResponse(Arc::new(response))));
+    }
+
+    /// Puts the observations in order; needed where timers were fired out of it.
+    pub fn sort(&mut self) {
+        self.entries.sort_by_key(|(head, _)| head.order);
+    }
+
+    /// The observations in order.
+    pub fn iter(&self) -> impl Iterator<Item = Observation<'_>> {
+        (0..self.entries.len()).filter_map(|index| self.get(index))
+    }
+
+    /// The observation at `index`; `None` past the end.
+    fn get(&self, index: usize) -> Option<Observation<'_>> {
+        let (head, stored) = self.entries.get(index)?;
+        let seen = match stored {
+            Stored::FlowOpened(first) => Seen::FlowOpened(*first),
+            Stored::Exchange => Seen::Exchange,
+            Stored::FlowClosed(closed) => Seen::FlowClosed(closed),
+            Stored::Dns { message, service, over_tcp } => Seen::Dns(DnsSeen {
+                message: dns::Message::parse(self.messages.get(message.clone())?)?,
+                service: *service,
+                over_tcp: *over_tcp,
+            }),
+            Stored::TlsClient(hello) => Seen::TlsClient(hello),
+            Stored::TlsServer(hello) => Seen::TlsServer(hello),
+            Stored::Certificates(chain) => Seen::Certificates(chain),
+            Stored::Quic(hello) => Seen::Quic(hello),
+            Stored::HttpRequest(request) => Seen::HttpRequest(request),
+            Stored::HttpResponse(response) => Seen::HttpResponse(response),
+        };
+        Some(Observation { head, seen })
+    }
+}
+
+/// Calls `each` with the observations of all `batches` (one for each worker, each in order) in one order.
+pub fn merge_in_order(batches: &[ObservationBatch], mut each: impl FnMut(Observation<'_>)) {
+    if let [only] = batches {
+        return only.iter().for_each(each);
+    }
+    let order = |batch: usize, index: usize| {
+        let (head, _) = batches.get(batch)?.entries.get(index)?;
+        Some(Reverse((head.order, batch, index)))
+    };
+    let mut heads: BinaryHeap<_> = (0..batches.len()).filter_map(|batch| order(batch, 0)).collect();
+    while let Some(Reverse((_, batch, index))) = heads.pop() {
+        if let Some(observation) = batches.get(batch).and_then(|batch| batch.get(index)) {
+            each(observation);
+        }
+        heads.extend(order(batch, index + 1));
+    }
+}

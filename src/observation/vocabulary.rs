@@ -1,0 +1,215 @@
+//! What can be observed.
+
+use std::{net::IpAddr, sync::Arc};
+
+use crate::{
+    decode::{Tenant, Tunnel, VlanStack},
+    flow::{Direction, FiveTuple},
+    protocol::{dns, http, quic, tls},
+    time::Timestamp,
+};
+
+/// Which flow an observation belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlowIdentity {
+    /// EVE's `flow_id`: a hash of tenant, five-tuple and the flow's first packet time, below 2^53.
+    pub id: u64,
+    /// Client, server, IP protocol.
+    pub tuple: FiveTuple,
+    /// Whose network.
+    pub tenant: Tenant,
+    /// VLAN tags of the packet.
+    pub vlan: VlanStack,
+    /// The packet's outermost tunnel.
+    pub tunnel: Option<Tunnel>,
+}
+
+/// Where an observation stands among all others; a total order that threads do not change.
+///
+/// Timers run before the packet whose time set them off; among themselves they are ordered by the time
+/// that they were due and by the flow's first packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Order {
+    /// Number of the packet that made it (`u64::MAX` at the end of input).
+    pub packet: u64,
+    /// `false` for what a timer did before the packet, `true` for what the packet did.
+    pub by_packet: bool,
+    /// When a timer was due, in nanoseconds; 0 for a packet.
+    pub due: i64,
+    /// Timer: number of the flow's first packet. Packet: how many observations it made before this one.
+    pub sequence: u64,
+}
+
+/// What every observation has.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Head {
+    /// Its place among all others.
+    pub order: Order,
+    /// Packet time of the observation.
+    pub time: Timestamp,
+    /// Whose.
+    pub flow: FlowIdentity,
+    /// Who sent what was seen.
+    pub direction: Direction,
+}
+
+impl Head {
+    /// Number of the packet that made it, for a person: 0 when no packet did.
+    pub fn packet_number(&self) -> u64 {
+        if self.order.packet == u64::MAX { 0 } else { self.order.packet }
+    }
+
+    /// Address of the side that sent what was seen.
+    pub fn sender(&self) -> IpAddr {
+        match self.direction {
+            Direction::ToServer => self.flow.tuple.client.address,
+            Direction::ToClient => self.flow.tuple.server.address,
+        }
+    }
+}
+
+/// One thing seen on the wire.
+#[derive(Clone, Debug)]
+pub struct Observation<'a> {
+    /// When, whose, in which order.
+    pub head: &'a Head,
+    /// What.
+    pub seen: Seen<'a>,
+}
+
+/// What was seen.
+#[derive(Clone, Debug)]
+pub enum Seen<'a> {
+    /// A flow's first packet.
+    FlowOpened(FirstPacket),
+    /// Both sides of a flow have sent payload, for the first time.
+    Exchange,
+    /// A flow ended; the last observation of it.
+    FlowClosed(&'a FlowClosed),
+    /// A DNS message.
+    Dns(DnsSeen<'a>),
+    /// A client's TLS hello.
+    TlsClient(&'a Arc<tls::ClientHello>),
+    /// A server's TLS hello.
+    TlsServer(&'a Arc<tls::ServerHello>),
+    /// A server's certificates, leaf first.
+    Certificates(&'a Arc<[tls::Certificate]>),
+    /// A QUIC client's hello.
+    Quic(&'a Arc<quic::QuicHello>),
+    /// An HTTP request: head and the body's first bytes.
+    HttpRequest(&'a Arc<http::Request>),
+    /// An HTTP response, at its end.
+    HttpResponse(&'a Arc<http::Response>),
+}
+
+/// How a flow begins in the capture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstPacket {
+    /// A TCP SYN.
+    Syn,
+    /// A TCP SYN-ACK: the request before it was not captured.
+    SynAck,
+    /// A TCP segment of a connection that began before the capture.
+    Midstream,
+    /// A datagram of UDP, ICMP or another protocol without connections.
+    Datagram,
+}
+
+/// A DNS message as it was carried.
+#[derive(Clone, Copy, Debug)]
+pub struct DnsSeen<'a> {
+    /// The message.
+    pub message: dns::Message<'a>,
+    /// Which service it belongs to.
+    pub service: DnsService,
+    /// Whether it was carried by TCP.
+    pub over_tcp: bool,
+}
+
+/// The services that speak DNS messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DnsService {
+    /// Unicast DNS.
+    Dns,
+    /// Multicast DNS (RFC 6762): recognised, not scored.
+    Mdns,
+    /// Link-local multicast name resolution (RFC 4795): recognised, not scored.
+    Llmnr,
+}
+
+/// Packets and bytes of one side of a flow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SideTotals {
+    /// Packets.
+    pub packets: u64,
+    /// Bytes of those frames on the wire.
+    pub bytes: u64,
+    /// Payload bytes on the wire.
+    pub payload: u64,
+    /// All TCP flags seen.
+    pub tcp_flags: u8,
+}
+
+/// What became of the TCP handshake and the connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TcpState {
+    /// Not TCP, or nothing but strays.
+    #[default]
+    None,
+    /// A SYN without answer.
+    SynSent,
+    /// A SYN that was answered by a reset.
+    Refused,
+    /// SYN and SYN-ACK.
+    SynReceived,
+    /// Handshake complete, or data seen in the middle of a connection.
+    Established,
+    /// One FIN.
+    Closing,
+    /// FIN both ways.
+    Closed,
+    /// Reset after it was established.
+    Reset,
+}
+
+/// Why a flow ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlowEnd {
+    /// FIN both ways.
+    Fin,
+    /// A reset.
+    Rst,
+    /// Nothing more came within the timeout of its state.
+    Timeout,
+    /// A new connection took its five-tuple.
+    Reused,
+    /// The table was full.
+    Evicted,
+    /// The input ended.
+    EndOfInput,
+}
+
+/// A flow's totals at its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlowClosed {
+    /// Time of its first packet.
+    pub first: Timestamp,
+    /// Time of its last packet.
+    pub last: Timestamp,
+    /// How it began in the capture.
+    pub opened: FirstPacket,
+    /// What the client sent.
+    pub to_server: SideTotals,
+    /// What the server sent.
+    pub to_client: SideTotals,
+    /// How far TCP came.
+    pub state: TcpState,
+    /// Why it ended.
+    pub end: FlowEnd,
+    /// EVE's `app_proto`: `dns`, `tls`, `http`, `quic`, `failed` when nothing was recognised, empty without payload.
+    pub app_protocol: &'static str,
+    /// Bytes that the capture lost, in each direction (to server, to client).
+    pub gap_bytes: [u64; 2],
+    /// A packet came after a reset: the reset was forged or ignored.
+    pub data_after_reset: bool,
+}
