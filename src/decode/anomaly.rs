@@ -70,6 +70,7 @@ pub enum Layer {
     Nflog,
     Pktap,
     Vlan,
+    Macsec,
     Mpls,
     Arp,
     Ipv4,

@@ -13,13 +13,14 @@ pub struct Decoded<'a> {
     pub transport: Transport<'a>,
     /// VLAN tags, outermost first; tags inside a tunnel come after those outside.
     pub vlan: VlanStack,
-    /// The outermost tunnel.
+    /// The outermost of the tunnels around `network`.
     pub tunnel: Option<Tunnel>,
     /// Whose network it is.
     pub tenant: Tenant,
     /// What was odd.
     pub anomalies: Anomalies,
-    /// Where decoding ended, if before a transport payload.
+    /// Where decoding ended, if before a transport payload. A tunnel that turned out to carry something
+    /// else than IP leaves both: its carrier in `network` and `transport`, and the reason here.
     pub stop: Option<Stop>,
 }
 
@@ -30,7 +31,8 @@ pub struct Network {
     pub source: IpAddr,
     /// Destination address.
     pub destination: IpAddr,
-    /// The transport's IP protocol number, behind all extension headers.
+    /// The transport's IP protocol number, behind all extension headers; in an IPv6 fragment what its
+    /// fragment header names, which may be a further extension header.
     pub protocol: u8,
     /// Hops that the packet had left.
     pub ttl: u8,
@@ -47,6 +49,8 @@ pub struct Fragment {
     pub offset: u32,
     /// Whether more fragments follow.
     pub more: bool,
+    /// Bytes of the payload on the wire; larger than the payload's slice when the capture cut it.
+    pub length: u32,
 }
 
 /// What the innermost IP header carries.

@@ -1,5 +1,7 @@
 //! Flows: who talks to whom, in which state, and each side's bytes in order.
 
+mod fragments;
 mod key;
 
+pub use fragments::{Datagram, FragmentCounters, FragmentOutcome, Fragments, Refusal, fuzz_fragments};
 pub use key::{Direction, Endpoint, FiveTuple, FlowKey};

@@ -1,0 +1,71 @@
+//! The Internet checksum (RFC 1071) and the pseudo headers of TCP and UDP.
+
+use std::net::IpAddr;
+
+/// What verifying a transport checksum gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Right, or left to the network card: then the field holds the sum of the pseudo header alone,
+    /// which is how a packet looks that was captured before it left the host that made it.
+    Right,
+    /// Neither.
+    Wrong,
+}
+
+/// The checksum over `bytes`; 0 when they hold their own checksum and it is right.
+pub(super) fn of(bytes: &[u8]) -> u16 {
+    !fold(sum(bytes))
+}
+
+/// Verifies the checksum field that `segment` (header and payload) has at `field`.
+pub(super) fn verify(
+    source: IpAddr,
+    destination: IpAddr,
+    protocol: u8,
+    segment: &[u8],
+    field: usize,
+) -> Verdict {
+    let pseudo = sum_address(source) + sum_address(destination) + u64::from(protocol) + segment.len() as u64;
+    let partial = crate::bytes::u16_at(segment, field) == Some(fold(pseudo));
+    if partial || fold(pseudo + sum(segment)) == 0xffff { Verdict::Right } else { Verdict::Wrong }
+}
+
+fn sum_address(address: IpAddr) -> u64 {
+    match address {
+        IpAddr::V4(address) => sum(&address.octets()),
+        IpAddr::V6(address) => sum(&address.octets()),
+    }
+}
+
+/// The sum of the big-endian 16-bit words, a last odd byte counting as a high one. 64 bits hold the sum
+/// of any slice.
+fn sum(bytes: &[u8]) -> u64 {
+    let (words, last) = bytes.as_chunks::<2>();
+    let words: u64 = words.iter().map(|&word| u64::from(u16::from_be_bytes(word))).sum();
+    words + last.first().map_or(0, |&byte| u64::from(byte) << 8)
+}
+
+/// Adds the carries until 16 bits are left: four rounds do for any 64-bit sum.
+fn fold(mut sum: u64) -> u16 {
+    for _ in 0..4 {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    sum as u16
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_of_rfc_1071() {
+        let bytes = [0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7];
+        assert_eq!(fold(sum(&bytes)), 0xddf2);
+        assert_eq!(of(&bytes), !0xddf2);
+    }
+
+    #[test]
+    fn an_odd_last_byte_is_a_high_one() {
+        assert_eq!(sum(&[1, 2, 3]), 0x0102 + 0x0300);
+    }
+}

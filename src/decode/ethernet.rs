@@ -1,0 +1,201 @@
+//! Ethernet II, IEEE 802.3 with LLC and SNAP, VLAN tags, MACsec without encryption, MPLS labels.
+
+use super::{
+    Anomaly, Layer, StopReason, ipv4, ipv6,
+    walk::{Next, Walk},
+};
+
+/// EtherTypes (IEEE registration authority).
+pub(super) mod ether_type {
+    pub const IPV4: u16 = 0x0800;
+    pub const ARP: u16 = 0x0806;
+    pub const TRANSPARENT_ETHERNET: u16 = 0x6558;
+    pub const VLAN: u16 = 0x8100;
+    pub const IPV6: u16 = 0x86dd;
+    pub const PPP: u16 = 0x880b;
+    pub const MPLS: u16 = 0x8847;
+    pub const MPLS_UPSTREAM: u16 = 0x8848;
+    pub const PPPOE_DISCOVERY: u16 = 0x8863;
+    pub const PPPOE_SESSION: u16 = 0x8864;
+    pub const JUMBO_LLC: u16 = 0x8870;
+    pub const PROVIDER_VLAN: u16 = 0x88a8;
+    pub const MACSEC: u16 = 0x88e5;
+    pub const QINQ_9100: u16 = 0x9100;
+    pub const QINQ_9200: u16 = 0x9200;
+    pub const QINQ_9300: u16 = 0x9300;
+}
+
+/// The largest IEEE 802.3 length; EtherTypes start at 0x0600.
+const LENGTH_MAX: u16 = 1500;
+
+impl Walk<'_> {
+    pub(super) fn ethernet(&mut self) -> Next {
+        self.mark_link();
+        self.enter(Layer::Ethernet);
+        let Some(header) = self.peek::<14>() else { return self.stop_cut() };
+        // Within 14 bytes: the step cannot fail.
+        let _ = self.skip(14);
+        self.length_or_type(u16::from_be_bytes([header[12], header[13]]))
+    }
+
+    /// The field behind the addresses or behind a tag: an EtherType, or the length of an LLC frame.
+    fn length_or_type(&mut self, value: u16) -> Next {
+        if value > LENGTH_MAX {
+            return Next::EtherType(value);
+        }
+        self.limit(usize::from(value));
+        Next::Llc
+    }
+
+    pub(super) fn ether_type(&mut self, kind: u16) -> Next {
+        match kind {
+            ether_type::IPV4 => Next::Ipv4,
+            ether_type::IPV6 => Next::Ipv6,
+            ether_type::VLAN
+            | ether_type::PROVIDER_VLAN
+            | ether_type::QINQ_9100
+            | ether_type::QINQ_9200
+            | ether_type::QINQ_9300 => self.vlan(),
+            ether_type::MPLS | ether_type::MPLS_UPSTREAM => Next::Mpls,
+            ether_type::PPPOE_SESSION => Next::Pppoe,
+            ether_type::PPP => Next::Ppp,
+            ether_type::TRANSPARENT_ETHERNET => Next::Ethernet,
+            ether_type::JUMBO_LLC => Next::Llc,
+            ether_type::MACSEC => self.macsec(),
+            ether_type::ARP => {
+                self.enter(Layer::Arp);
+                self.stop(StopReason::NotIp(kind))
+            }
+            other => self.stop(StopReason::NotIp(other)),
+        }
+    }
+
+    /// One IEEE 802.1Q tag: three bits of priority, one of drop eligibility, twelve of identifier.
+    fn vlan(&mut self) -> Next {
+        self.enter(Layer::Vlan);
+        let Some([high, low, type_high, type_low]) = self.peek::<4>() else {
+            return self.stop_cut();
+        };
+        if !self.out.vlan.push(u16::from_be_bytes([high, low])) {
+            self.flag(Anomaly::VlanStackDeep);
+        }
+        let _ = self.skip(4);
+        self.length_or_type(u16::from_be_bytes([type_high, type_low]))
+    }
+
+    /// IEEE 802.2: an IP service access point, or SNAP with an EtherType.
+    pub(super) fn llc(&mut self) -> Next {
+        self.enter(Layer::Llc);
+        let Some([destination, source, control]) = self.peek::<3>() else { return self.stop_cut() };
+        let not_ip = StopReason::NotIp(u16::from_be_bytes([destination, source]));
+        // Only unnumbered information frames (0x03, or 0x13 with the poll bit) carry datagrams.
+        if control & !0x10 != 0x03 {
+            return self.stop(not_ip);
+        }
+        match (destination & 0xfe, source & 0xfe) {
+            (0xaa, 0xaa) => {
+                let Some([_, _, _, a, b, c, high, low]) = self.peek::<8>() else {
+                    return self.stop_cut();
+                };
+                // RFC 1042's code and that of bridged networks (IEEE 802.1H) mean EtherTypes.
+                let kind = u16::from_be_bytes([high, low]);
+                if !matches!([a, b, c], [0, 0, 0] | [0, 0, 0xf8]) {
+                    return self.stop(StopReason::NotIp(kind));
+                }
+                let _ = self.skip(8);
+                Next::EtherType(kind)
+            }
+            (0x06, 0x06) => {
+                let _ = self.skip(3);
+                Next::Ip
+            }
+            _ => self.stop(not_ip),
+        }
+    }
+
+    /// IEEE 802.1AE: the tag is read over where the frame is only authenticated.
+    fn macsec(&mut self) -> Next {
+        const ENCRYPTED: u8 = 0x08;
+        const CHANGED: u8 = 0x04;
+        const WITH_SCI: u8 = 0x20;
+        /// Bytes of the integrity check value of the default cipher suites.
+        const CHECK_VALUE: usize = 16;
+
+        self.enter(Layer::Macsec);
+        let Some([control, _]) = self.peek::<2>() else { return self.stop_cut() };
+        if control & 0x80 != 0 {
+            return self.stop_malformed();
+        }
+        if control & (ENCRYPTED | CHANGED) != 0 {
+            return self.stop(StopReason::Encrypted);
+        }
+        let tag = if control & WITH_SCI != 0 { 14 } else { 6 };
+        let Some(&[high, low]) = self.rest().get(tag..tag + 2).and_then(|kind| kind.first_chunk()) else {
+            return self.stop_cut();
+        };
+        let _ = self.skip(tag + 2);
+        self.drop_tail(CHECK_VALUE);
+        self.length_or_type(u16::from_be_bytes([high, low]))
+    }
+
+    /// One MPLS label (RFC 3032). Nothing in the last label says what follows, so the bytes tell.
+    pub(super) fn mpls(&mut self) -> Next {
+        const IPV4_EXPLICIT_NULL: u32 = 0;
+        const IPV6_EXPLICIT_NULL: u32 = 2;
+
+        self.enter(Layer::Mpls);
+        let Some(entry) = self.peek::<4>() else { return self.stop_cut() };
+        let entry = u32::from_be_bytes(entry);
+        let (label, bottom) = (entry >> 12, entry & 0x100 != 0);
+        let _ = self.skip(4);
+        match label {
+            _ if !bottom => Next::Mpls,
+            IPV4_EXPLICIT_NULL => Next::Ipv4,
+            IPV6_EXPLICIT_NULL => Next::Ipv6,
+            _ => self.below_labels(),
+        }
+    }
+
+    /// IP, or a pseudowire with an Ethernet frame (RFC 4448), with or without a control word.
+    ///
+    /// The first four bits are 4 or 6 for IP and 0 for a control word (RFC 4385), but without a control
+    /// word they are also a hardware address's, and addresses that start with 0x0, 0x4 and 0x6 exist:
+    /// an EtherType in the right place decides.
+    fn below_labels(&mut self) -> Next {
+        let rest = self.rest();
+        let Some(first) = rest.first() else { return self.stop_cut() };
+        let bare_frame = is_frame_start(rest);
+        match first >> 4 {
+            0 if *first == 0 && rest.get(4..).is_some_and(is_frame_start) => {
+                let _ = self.skip(4);
+                Next::Ethernet
+            }
+            4 if !bare_frame || ipv4::fits(rest, self.wire_rest()) => Next::Ipv4,
+            6 if !bare_frame || ipv6::fits(rest, self.wire_rest()) => Next::Ipv6,
+            _ if bare_frame => Next::Ethernet,
+            0 if *first == 0 => {
+                let _ = self.skip(4);
+                Next::Ethernet
+            }
+            // 1 is the associated channel of RFC 5586: operation and maintenance.
+            _ => self.stop(StopReason::NotIp(u16::from(first >> 4))),
+        }
+    }
+}
+
+/// Whether these bytes look like an Ethernet header: a known EtherType stands in its place.
+fn is_frame_start(bytes: &[u8]) -> bool {
+    matches!(
+        crate::bytes::u16_at(bytes, 12),
+        Some(
+            ether_type::IPV4
+                | ether_type::IPV6
+                | ether_type::ARP
+                | ether_type::VLAN
+                | ether_type::PROVIDER_VLAN
+                | ether_type::PPPOE_DISCOVERY
+                | ether_type::PPPOE_SESSION
+                | ether_type::MPLS
+        )
+    )
+}

@@ -1,0 +1,78 @@
+//! PPP (RFC 1661, RFC 1662), PPP over Ethernet (RFC 2516) and Cisco's HDLC.
+
+use super::{
+    Layer, StopReason,
+    ethernet::ether_type,
+    walk::{Next, Walk},
+};
+
+/// PPP protocol numbers (IANA).
+mod protocol {
+    pub const IPV4: u16 = 0x0021;
+    pub const ENCRYPTED: u16 = 0x0053;
+    pub const IPV6: u16 = 0x0057;
+    pub const MPLS: u16 = 0x0281;
+    pub const MPLS_MULTICAST: u16 = 0x0283;
+}
+
+impl Walk<'_> {
+    /// A frame of link type 50: PPP in HDLC-like framing, or Cisco's HDLC by its address byte.
+    pub(super) fn ppp_or_cisco_hdlc(&mut self) -> Next {
+        match self.peek::<2>() {
+            // Unicast and multicast address, control byte zero.
+            Some([0x0f | 0x8f, 0]) => Next::CiscoHdlc,
+            _ => Next::Ppp,
+        }
+    }
+
+    pub(super) fn ppp(&mut self) -> Next {
+        self.enter(Layer::Ppp);
+        // Address and control bytes may be left out (RFC 1661 section 6.6).
+        if self.peek() == Some([0xff, 0x03]) {
+            let _ = self.skip(2);
+        }
+        // So may the high byte of the protocol when it is zero: low bytes are odd, high bytes even
+        // (RFC 1661 sections 2 and 6.5).
+        let protocol = match (self.peek::<1>(), self.peek::<2>()) {
+            (Some([low]), _) if low & 1 == 1 => {
+                let _ = self.skip(1);
+                u16::from(low)
+            }
+            (_, Some(both)) => {
+                let _ = self.skip(2);
+                u16::from_be_bytes(both)
+            }
+            _ => return self.stop_cut(),
+        };
+        match protocol {
+            protocol::IPV4 => Next::Ipv4,
+            protocol::IPV6 => Next::Ipv6,
+            protocol::MPLS | protocol::MPLS_MULTICAST => Next::Mpls,
+            protocol::ENCRYPTED => self.stop(StopReason::Encrypted),
+            other => self.stop(StopReason::NotIp(other)),
+        }
+    }
+
+    /// PPPoE: version and type (1 and 1), code, session, length of what follows.
+    pub(super) fn pppoe(&mut self) -> Next {
+        self.enter(Layer::Pppoe);
+        let Some([version_and_type, code, _, _, high, low]) = self.peek::<6>() else { return self.stop_cut() };
+        if version_and_type != 0x11 {
+            return self.stop_malformed();
+        }
+        if code != 0 {
+            return self.stop(StopReason::NotIp(ether_type::PPPOE_DISCOVERY));
+        }
+        let _ = self.skip(6);
+        self.limit(usize::from(u16::from_be_bytes([high, low])));
+        Next::Ppp
+    }
+
+    /// Cisco's HDLC: address, control, and an EtherType.
+    pub(super) fn cisco_hdlc(&mut self) -> Next {
+        self.enter(Layer::CiscoHdlc);
+        let Some([_, _, high, low]) = self.peek::<4>() else { return self.stop_cut() };
+        let _ = self.skip(4);
+        Next::EtherType(u16::from_be_bytes([high, low]))
+    }
+}
