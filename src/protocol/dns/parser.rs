@@ -317,3 +317,125 @@ impl From<NameBreak> for DnsAnomaly {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::{FIRST, Sample, query, wire};
+    use super::*;
+    use crate::protocol::dns::NameScratch;
+
+    fn text(name: &PackedName<'_>) -> String {
+        name.unpack(&mut NameScratch::new()).unwrap().to_string()
+    }
+
+    #[test]
+    fn the_header_is_read_bit_by_bit() {
+        assert!(Message::parse(&[0; 11]).is_none());
+        let bytes = Sample::new(0x8000 | 5 << 11 | 0x0400 | 0x40 | 0x10 | 9, [1, 2, 3, 4]).build();
+        let message = Message::parse(&bytes).unwrap();
+        assert_eq!((message.id(), message.opcode(), message.rcode()), (0x1234, 5, 9));
+        assert!(
+            message.is_response() && message.authoritative() && message.z() && message.checking_disabled()
+        );
+        assert!(!message.truncated() && !message.recursion_desired());
+        assert!(!message.recursion_available() && !message.authenticated_data());
+        let counts = [Section::Question, Section::Answer, Section::Authority, Section::Additional]
+            .map(|section| message.declared(section));
+        assert_eq!(counts, [1, 2, 3, 4]);
+        assert_eq!(message.flags(), 0xac59);
+
+        let bytes = Sample::new(0x0200 | 0x0100 | 0x80 | 0x20, [0; 4]).build();
+        let message = Message::parse(&bytes).unwrap();
+        assert!(message.truncated() && message.recursion_desired());
+        assert!(message.recursion_available() && message.authenticated_data());
+        assert!(!message.is_response() && !message.authoritative() && !message.z());
+        assert!(!message.checking_disabled());
+    }
+
+    #[test]
+    fn every_value_of_opcode_and_rcode_is_a_value() {
+        for bits in 0..=15 {
+            let bytes = Sample::new(u16::from(bits) << 11 | u16::from(bits), [0; 4]).build();
+            let message = Message::parse(&bytes).unwrap();
+            assert_eq!((message.opcode(), message.rcode()), (bits, bits));
+        }
+    }
+
+    #[test]
+    fn records_come_in_order_with_their_sections() {
+        let bytes = Sample::new(0x8180, [1, 1, 0, 2])
+            .question(&wire("www.example.com"), 1, 1)
+            .record(&FIRST.to_be_bytes(), 5, 1, b"\x03cdn\xc0\x10")
+            .record(b"\xc0\x2d", 1, 0x8001, &[192, 0, 2, 1])
+            .record(b"\0", 41, 1232, b"")
+            .build();
+        let message = Message::parse(&bytes).unwrap();
+        let records: Vec<_> = message.records().collect();
+        let seen: Vec<_> =
+            records.iter().map(|record| (record.section, record.kind, text(&record.name))).collect();
+        assert_eq!(seen[0], (Section::Answer, 5, "www.example.com".to_owned()));
+        assert_eq!(seen[1], (Section::Additional, 1, "cdn.example.com".to_owned()));
+        assert_eq!(seen[2], (Section::Additional, 41, ".".to_owned()));
+        assert_eq!(
+            (records[1].class, records[1].ttl, records[1].rdata),
+            (0x8001, 300, [192, 0, 2, 1].as_slice())
+        );
+        assert_eq!(message.records().last().map(|record| record.class), Some(1232));
+    }
+
+    #[test]
+    fn what_stands_before_a_break_is_given() {
+        let whole = Sample::new(0x8180, [1, 2, 0, 0])
+            .question(&wire("example.com"), 1, 1)
+            .record(&FIRST.to_be_bytes(), 1, 1, &[192, 0, 2, 1])
+            .record(&FIRST.to_be_bytes(), 1, 1, &[192, 0, 2, 2])
+            .build();
+        let entries = |length: usize| {
+            let message = Message::parse(&whole[..length]).unwrap();
+            let mut records = message.records();
+            let lengths: Vec<_> = records.by_ref().map(|record| record.rdata.len()).collect();
+            (message.questions().count(), lengths, records.stopped_by())
+        };
+        assert_eq!(entries(whole.len()), (1, vec![4, 4], None));
+        assert_eq!(entries(whole.len() - 1), (1, vec![4, 3], Some(DnsAnomaly::Cut)));
+        assert_eq!(entries(whole.len() - 5), (1, vec![4], Some(DnsAnomaly::Cut)));
+        assert_eq!(entries(whole.len() - 16), (1, vec![4], Some(DnsAnomaly::CountsTooHigh)));
+        assert_eq!(entries(29), (1, vec![], Some(DnsAnomaly::CountsTooHigh)));
+        assert_eq!(entries(28), (0, vec![], Some(DnsAnomaly::Cut)));
+        assert_eq!(entries(12), (0, vec![], Some(DnsAnomaly::CountsTooHigh)));
+    }
+
+    #[test]
+    fn a_name_that_breaks_does_not_end_the_message() {
+        let bytes = Sample::new(0x8180, [1, 1, 0, 0])
+            .question(&FIRST.to_be_bytes(), 1, 1)
+            .record(&wire("example.com"), 1, 1, &[192, 0, 2, 1])
+            .build();
+        let message = Message::parse(&bytes).unwrap();
+        let question = message.questions().next().unwrap();
+        assert_eq!(question.name.unpack(&mut NameScratch::new()).err(), Some(NameBreak::PointerLoop));
+        assert_eq!(message.records().map(|record| text(&record.name)).collect::<Vec<_>>(), ["example.com"]);
+    }
+
+    #[test]
+    fn records_are_limited() {
+        let mut sample = Sample::new(0x8180, [0, 600, 0, 0]);
+        for _ in 0..600 {
+            sample = sample.record(b"\0", 1, 1, &[192, 0, 2, 1]);
+        }
+        let bytes = sample.build();
+        let mut records = Message::parse(&bytes).unwrap().records();
+        assert_eq!(records.by_ref().count(), DNS_RECORDS);
+        assert_eq!(records.stopped_by(), Some(DnsAnomaly::TooManyRecords));
+    }
+
+    #[test]
+    fn a_count_that_lies_costs_no_time_and_hides_nothing() {
+        let mut bytes = query("example.com", 1);
+        bytes[4..12].fill(0xff);
+        let message = Message::parse(&bytes).unwrap();
+        assert_eq!(message.questions().count(), 1);
+        assert_eq!(message.records().count(), 0);
+        assert_eq!(message.records().stopped_by(), Some(DnsAnomaly::CountsTooHigh));
+    }
+}

@@ -233,3 +233,80 @@ fn write_arc(out: &mut Bounded<'_>, arc: u32, [above, below]: [char; 2]) -> fmt:
     let (minutes, seconds) = (seconds / 60, seconds % 60);
     write!(out, "{} {} {seconds}.{thousandths:03} {side}", minutes / 60, minutes % 60)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::response;
+    use super::*;
+    use crate::protocol::dns::{Message, kind};
+
+    fn text(kind: u16, rdata: &[u8]) -> String {
+        let bytes = response("example.com", kind, rdata);
+        let mut text = String::new();
+        assert!(!rdata_text(&Message::parse(&bytes).unwrap().records().next().unwrap(), &mut text));
+        text
+    }
+
+    #[test]
+    fn each_type_has_its_presentation_form() {
+        let soa = b"\x02ns\xc0\x0c\x05admin\xc0\x0c\0\0\0\x01\0\0\0\x02\0\0\0\x03\0\0\0\x04\0\0\0\x05";
+        let svcb =
+            b"\0\x01\0\0\x01\0\x06\x02h3\x02h2\0\x03\0\x02\x20\xfb\0\x04\0\x04\xc0\0\x02\x01\0\x05\0\x02ec\
+                     \0\x06\0\x10\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01\x02\x9a\0\x01z";
+        let rrsig = b"\0\x01\x08\x02\0\0\x01\x2c\0\0\0\x02\0\0\0\x01\0\x07\xc0\x0csig";
+        let loc = b"\0\x12\x16\x13\x8b\x0d\x2a\x8c\x7f\xf9\x5e\xf4\0\x98\x96\x80";
+        for (kind, rdata, expected) in [
+            (kind::A, b"\xc0\0\x02\x01".as_slice(), "192.0.2.1"),
+            (kind::AAAA, b"\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01", "2001:db8::1"),
+            (kind::CNAME, b"\x03cdn\xc0\x0c", "cdn.example.com"),
+            (kind::MX, b"\0\x0a\x04mail\xc0\x0c", "10 mail.example.com"),
+            (kind::SOA, soa, "ns.example.com admin.example.com 1 2 3 4 5"),
+            (kind::SRV, b"\0\x01\0\x02\x01\xbb\xc0\x0c", "1 2 443 example.com"),
+            (kind::TXT, b"\x06v=spf1\x05 -all", "v=spf1 -all"),
+            (kind::TXT, b"\x04\x1b[\\\xe9", "\\027[\\\\\\233"),
+            (
+                kind::HTTPS,
+                svcb,
+                "1 . alpn=h3,h2 port=8443 ipv4hint=192.0.2.1 ech=ZWM= ipv6hint=2001:db8::1 key666=z",
+            ),
+            (kind::SVCB, b"\0\0\x01a\xc0\x0c", "0 a.example.com"),
+            (
+                kind::SVCB,
+                b"\0\x01\0\0\0\0\x04\0\x01\0\x02\0\x01\0\x03\x02h2\0\x02\0\0",
+                "1 . mandatory=alpn,no-default-alpn alpn=h2 no-default-alpn",
+            ),
+            (kind::CAA, b"\x80\x05issueca\"x", "128 issue \"ca\\\"x\""),
+            (kind::NAPTR, b"\0\x01\0\x02\x01s\x03SIP\0\x01a\xc0\x0c", "1 2 \"s\" \"SIP\" \"\" a.example.com"),
+            (kind::DS, b"\x12\x34\x08\x02\xab\xcd", "4660 8 2 abcd"),
+            (kind::DNSKEY, b"\x01\x01\x03\x08key", "257 3 8 a2V5"),
+            (kind::RRSIG, rrsig, "A 8 2 300 2 1 7 example.com c2ln"),
+            (
+                kind::NSEC,
+                b"\x01a\xc0\x0c\0\x06\x40\x01\0\0\0\x03\x01\x01\x40",
+                "a.example.com A MX RRSIG NSEC CAA",
+            ),
+            (kind::SSHFP, b"\x04\x02\x01\x02", "4 2 0102"),
+            (kind::TLSA, b"\x03\x01\x01\xff", "3 1 1 ff"),
+            (kind::LOC, loc, "51 30 12.236 N 0 7 14.444 W 0.00m 1.00m 10000.00m 10.00m"),
+            (kind::NULL, b"\x01\x02", "\\# 2 0102"),
+            (65399, b"", "\\# 0"),
+            (kind::OPT, b"\0\x0a\0\x02\xab\xcd\0\x0c\0\0", "10=abcd 12="),
+        ] {
+            assert_eq!(text(kind, rdata), expected);
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_written_as_bytes() {
+        assert_eq!(text(kind::A, b"\x01\x02\x03"), "\\# 3 010203");
+        assert_eq!(text(kind::MX, b"\0\x0a\xc0\x2b"), "\\# 4 000ac02b");
+    }
+
+    #[test]
+    fn text_is_bounded() {
+        let bytes = response("example.com", kind::NULL, &[0xab; 3000]);
+        let mut text = "before".to_owned();
+        assert!(rdata_text(&Message::parse(&bytes).unwrap().records().next().unwrap(), &mut text));
+        assert_eq!(text.len(), 6 + TEXT_BYTES);
+    }
+}
