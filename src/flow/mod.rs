@@ -2,6 +2,8 @@
 
 mod fragments;
 mod key;
+mod reassembly;
 
 pub use fragments::{Datagram, FragmentCounters, FragmentOutcome, Fragments, Refusal, fuzz_fragments};
 pub use key::{Direction, Endpoint, FiveTuple, FlowKey};
+pub use reassembly::{Piece, ReassemblyBudget, ReassemblyCounters, SideStream, fuzz_reassembly};
