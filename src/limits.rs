@@ -56,12 +56,20 @@ pub const HTTP_BODY_BYTES: usize = 4 << 10;
 pub const HTTP_PENDING_REQUESTS: usize = 64;
 /// Bytes of a QUIC client's CRYPTO stream that are collected for its ClientHello.
 pub const QUIC_CRYPTO_BYTES: usize = 16 << 10;
+/// Packets of one QUIC connection that are opened in search of its ClientHello.
+pub const QUIC_OPENED_PACKETS: u8 = 32;
+/// Stretches of a QUIC client's CRYPTO stream that are held apart from each other.
+pub const QUIC_CRYPTO_STRETCHES: usize = 64;
+/// Application protocols of one ClientHello that are kept.
+pub const TLS_ALPN: usize = 64;
 /// Bytes of any text from the wire in an event; longer ones are cut and marked.
 pub const TEXT_BYTES: usize = 2 << 10;
 /// Bytes of a whole event line.
 pub const EVENT_BYTES: usize = 64 << 10;
 /// Certificates of one server's chain that are read.
 pub const CERTIFICATES: usize = 8;
+/// Subject alternative names of one certificate that are kept.
+pub const CERTIFICATE_NAMES: usize = 256;
 
 // ---- detection ---------------------------------------------------------------------------------
 

@@ -1,4 +1,27 @@
 //! TLS: what both hellos and, up to TLS 1.2, the server's certificates say (RFC 8446, RFC 5246).
+//!
+//! [`identify`] tells TLS from the first bytes of a side, on any port. [`TlsStream`] then reads both
+//! sides of one connection until they turn to encryption, and says so early: what follows the hellos
+//! is never looked at. [`parse_client_hello`] serves QUIC too.
+
+mod certificate;
+mod fingerprint;
+pub mod fuzz;
+mod identify;
+mod parser;
+mod stream;
+
+#[cfg(test)]
+mod captures;
+#[cfg(test)]
+pub(crate) mod samples;
+
+use std::borrow::Cow;
+
+pub use certificate::parse_certificate;
+pub use identify::identify;
+pub use parser::{Transport, parse_certificates, parse_client_hello, parse_server_hello};
+pub use stream::{TlsEvent, TlsStream};
 
 /// A ClientHello, over TCP or QUIC.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -7,17 +30,20 @@ pub struct ClientHello {
     pub legacy_version: u16,
     /// The highest version offered, GREASE left out (`supported_versions`, else `legacy_version`).
     pub version: u16,
-    /// The server name, exactly the bytes of the first `host_name` entry; `None` without the extension.
+    /// The server name, exactly the bytes of the first `host_name` entry, of which at most
+    /// [`crate::limits::TEXT_BYTES`] are kept; `None` without one.
     pub sni: Option<Vec<u8>>,
-    /// Application protocols in the client's order.
+    /// Application protocols in the client's order, at most [`crate::limits::TLS_ALPN`].
     pub alpn: Vec<Vec<u8>>,
-    /// Whether the hello offers Encrypted Client Hello: then `sni` is the outer name.
+    /// Whether the hello offers Encrypted Client Hello: then `sni` is the outer name. GREASE ECH looks
+    /// the same on the wire, so that the outer name may be the real one (RFC 9849 section 6.2).
     pub ech: bool,
-    /// JA3's text; its hash is [`ClientHello::ja3`].
+    /// JA3's text; its hash is [`ClientHello::ja3`]. Of a text beyond [`crate::limits::TEXT_BYTES`]
+    /// only the beginning is kept. Empty when the hello was cut: a part of it has no fingerprint.
     pub ja3_text: String,
-    /// MD5 of `ja3_text`, lower-case hex.
+    /// MD5 of JA3's whole text, lower-case hex; empty when the hello was cut.
     pub ja3: String,
-    /// JA4.
+    /// JA4; empty when the hello was cut.
     pub ja4: String,
     /// The hello's bytes ended before its fields did; what came before is here.
     pub cut: bool,
@@ -32,12 +58,14 @@ pub struct ServerHello {
     pub cipher: u16,
     /// The application protocol chosen, where it is in clear (TLS 1.2 and older).
     pub alpn: Option<Vec<u8>>,
-    /// JA3S's text.
+    /// JA3S's text, kept and left empty as [`ClientHello::ja3_text`] is.
     pub ja3s_text: String,
-    /// MD5 of `ja3s_text`, lower-case hex.
+    /// MD5 of JA3S's whole text, lower-case hex; empty when the hello was cut.
     pub ja3s: String,
     /// Whether this is a HelloRetryRequest (RFC 8446 section 4.1.3).
     pub retry: bool,
+    /// The hello's bytes ended before its fields did; what came before is here.
+    pub cut: bool,
 }
 
 /// An X.509 certificate as the server sent it.
@@ -49,11 +77,12 @@ pub struct Certificate {
     pub sha256: [u8; 32],
     /// Serial number, lower-case hex; empty when the certificate could not be read.
     pub serial: String,
-    /// Subject in one line, `C=US, O=Example, CN=host`.
+    /// Subject in one line, `C=US, O=Example, CN=host`, at most [`crate::limits::TEXT_BYTES`].
     pub subject: String,
-    /// Issuer in one line.
+    /// Issuer in one line, bounded in the same way.
     pub issuer: String,
-    /// Subject alternative names: DNS names and addresses as text.
+    /// Subject alternative names: DNS names and addresses as text, at most
+    /// [`crate::limits::CERTIFICATE_NAMES`].
     pub names: Vec<String>,
     /// Start of validity, seconds since the Unix epoch.
     pub not_before: i64,
@@ -61,4 +90,54 @@ pub struct Certificate {
     pub not_after: i64,
     /// Whether the DER could not be read: only the hashes are known then.
     pub damaged: bool,
+}
+
+/// The name of a protocol version as EVE writes it: `TLS 1.3`, `TLS 1.2`, `TLSv1`, `SSLv3`,
+/// `TLS 1.3 draft-28`; a version without a name in hex.
+pub fn version_name(version: u16) -> Cow<'static, str> {
+    Cow::Borrowed(match version {
+        0 => "UNDETERMINED",
+        0x0002 | 0x0200 => "SSLv2",
+        0x0300 => "SSLv3",
+        0x0301 => "TLSv1",
+        0x0302 => "TLS 1.1",
+        0x0303 => "TLS 1.2",
+        0x0304 => "TLS 1.3",
+        0x7f10..=0x7f1c => return Cow::Owned(format!("TLS 1.3 draft-{}", version & 0xff)),
+        _ => return Cow::Owned(format!("0x{version:04x}")),
+    })
+}
+
+/// Whether `version` is TLS 1.3 or one of its drafts (the IETF's 0x7fxx, Facebook's 0xfbxx): after
+/// the ServerHello everything is encrypted.
+const fn is_tls13(version: u16) -> bool {
+    version == 0x0304 || version >> 8 == 0x7f || version >> 8 == 0xfb
+}
+
+/// Whether `value` is one of the sixteen that clients send to keep servers tolerant (RFC 8701).
+const fn is_grease(value: u16) -> bool {
+    let [high, low] = value.to_be_bytes();
+    high == low && low & 0x0f == 0x0a
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_versions_as_eve_does() {
+        let names = [(0x0300, "SSLv3"), (0x0301, "TLSv1"), (0x0302, "TLS 1.1"), (0x0304, "TLS 1.3")];
+        for (version, name) in names {
+            assert_eq!(version_name(version), name);
+        }
+        assert_eq!(version_name(0x7f1c), "TLS 1.3 draft-28");
+        assert_eq!(version_name(0x1234), "0x1234");
+    }
+
+    #[test]
+    fn tells_grease_from_near_misses() {
+        let grease = (0..=u16::MAX).filter(|&value| is_grease(value)).count();
+        assert_eq!(grease, 16);
+        assert!(is_grease(0x0a0a) && is_grease(0xfafa) && !is_grease(0x0a1a) && !is_grease(0x0b0b));
+    }
 }
