@@ -12,7 +12,7 @@ mod parser;
 mod stream;
 
 #[cfg(test)]
-mod captures;
+pub(crate) mod captures;
 #[cfg(test)]
 pub(crate) mod samples;
 
