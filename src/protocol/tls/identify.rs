@@ -157,8 +157,10 @@ mod tests {
         for bytes in others {
             assert_eq!(identify(bytes), Verdict::No, "{bytes:02x?}");
         }
-        let two = [record(23, &[7; 40]), b"no record".to_vec()].concat();
-        assert_eq!(identify(&two), Verdict::No);
+        for next in [&b"no record"[..], b"\x17\x04"] {
+            let two = [&record(23, &[7; 40])[..], next].concat();
+            assert_eq!(identify(&two), Verdict::No);
+        }
     }
 
     #[test]

@@ -299,6 +299,19 @@ mod tests {
     }
 
     #[test]
+    fn a_hello_whose_lengths_lie_is_cut() {
+        let mut body = HelloBuilder::browser(b"runner.example").body();
+        let block = samples::offset_of_extensions(&body);
+        body[block] += 1;
+        let hello = parse_client_hello(&samples::message(1, &body), Transport::Tcp).unwrap();
+        assert!(hello.cut && hello.ja4.is_empty() && hello.sni.is_some());
+        let mut answer = samples::server_hello(0x0303, 0x1301, &[(43, &[3, 4])]);
+        answer[38] = 0xff;
+        let hello = parse_server_hello(&samples::message(2, &answer)).unwrap();
+        assert!(hello.cut && hello.ja3s.is_empty() && hello.version == 0x0304);
+    }
+
+    #[test]
     fn an_old_hello_may_end_before_its_extensions() {
         let body = HelloBuilder::browser(b"").body();
         let bare = samples::message(1, &body[..samples::offset_of_extensions(&body)]);
