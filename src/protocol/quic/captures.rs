@@ -32,6 +32,10 @@ fn server_names_are_those_of_the_manifest() {
                     hello.hello.ja4,
                     hello.hello.cut
                 );
+                if file.contains("FoxIO") {
+                    // As FoxIO documents it.
+                    assert_eq!(hello.hello.ja4, "q13d0310h3_55b375c5d22e_cd85d2d88918");
+                }
                 names.insert(sni);
             }
         }

@@ -41,7 +41,7 @@ impl CryptoStream {
                 let data = piece.get(at - start..).unwrap_or_default();
                 hole.iter_mut().zip(data).for_each(|(to, from)| *to = *from);
             }
-            at = at.max(free);
+            at = free;
         }
         let whole = (
             joined.first().map_or(start, |stretch| stretch.0.min(start)),

@@ -207,6 +207,8 @@ pub(super) mod tests {
         // The example of RFC 9000 appendix A.3.
         assert_eq!(full_number(0x9b32, 16, 0xa82f_30eb), 0xa82f_9b32);
         assert_eq!(full_number(0, 8, 0), 0);
+        assert_eq!(full_number(0, 8, 0x17f), 0x100);
+        assert_eq!(full_number(0, 8, 0x180), 0x200);
         assert_eq!(full_number(0xff, 8, 0x100), 0xff);
         assert_eq!(full_number(0x01, 8, 0xff), 0x101);
         assert_eq!(full_number(0xffff_ffff, 32, 0), 0xffff_ffff);

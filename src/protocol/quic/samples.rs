@@ -55,9 +55,21 @@ pub(super) fn initial_packet(
     number: u32,
     frames: &[u8],
 ) -> Vec<u8> {
-    let length = (4 + frames.len() + 16) as u16 | 0x4000;
+    numbered_packet(version, origin, destination, token, (number, 4), frames)
+}
+
+/// The same with the packet number in as many bytes as are said.
+pub(super) fn numbered_packet(
+    version: u32,
+    origin: &[u8],
+    destination: &[u8],
+    token: &[u8],
+    (number, number_bytes): (u32, usize),
+    frames: &[u8],
+) -> Vec<u8> {
+    let length = (number_bytes + frames.len() + 16) as u16 | 0x4000;
     let header = [
-        &[first_byte(version, Kind::Initial, 4)][..],
+        &[first_byte(version, Kind::Initial, number_bytes)][..],
         &version.to_be_bytes(),
         &[destination.len() as u8],
         destination,
@@ -65,10 +77,11 @@ pub(super) fn initial_packet(
         &[token.len() as u8],
         token,
         &length.to_be_bytes(),
-        &number.to_be_bytes(),
+        &number.to_be_bytes()[4 - number_bytes..],
     ]
     .concat();
-    InitialKeys::client(version, origin).expect("version").seal(&header, number.into(), 4, frames)
+    let keys = InitialKeys::client(version, origin).expect("version");
+    keys.seal(&header, number.into(), number_bytes, frames)
 }
 
 /// A CRYPTO frame.

@@ -1,6 +1,8 @@
 //! Tests of the connection's state, kept apart for their length.
 
-use super::super::samples::{RFC_CONNECTION_ID, crypto, initial_packet, long_header, rfc_payload};
+use super::super::samples::{
+    RFC_CONNECTION_ID, crypto, initial_packet, long_header, numbered_packet, rfc_payload,
+};
 use super::super::version::V2;
 use super::*;
 use crate::protocol::tls::samples::HelloBuilder;
@@ -81,6 +83,18 @@ fn scattered_and_coalesced_pieces_are_joined() {
 }
 
 #[test]
+fn a_shortened_packet_number_is_completed() {
+    let message = large_hello();
+    let frames = crypto(900, &message[900..]);
+    for number_bytes in 1..4 {
+        let packet = numbered_packet(1, ORIGIN, ORIGIN, &[], (70_001, number_bytes), &frames);
+        let mut stream = QuicStream::new();
+        stream.datagram(ToServer, &part(70_000, &message, 0..900));
+        assert!(stream.datagram(ToServer, &packet).is_some(), "{number_bytes}");
+    }
+}
+
+#[test]
 fn after_a_retry_the_keys_follow_the_new_id() {
     let message = large_hello();
     let mut stream = QuicStream::new();
@@ -117,6 +131,10 @@ fn a_capture_that_begins_late_gives_what_can_be_read() {
     assert_eq!(sni(&hello), b"runner.example");
     assert!(hello.hello.cut && hello.hello.ja4.is_empty());
     assert_eq!((stream.held(), stream.need()), (0, Need::Nothing));
+    // A beginning without a name says nothing.
+    let mut stream = QuicStream::new();
+    assert_eq!(stream.datagram(ToServer, &part(0, &message, 0..70)), None);
+    assert_eq!(stream.finish(), None);
     // Packets to the server's id, whose keys come from an id that was not seen.
     let mut stream = QuicStream::new();
     let frames = crypto(0, &message[..900]);

@@ -35,7 +35,7 @@ pub(crate) fn manifest(folders: &[&str]) -> Vec<(String, BTreeSet<String>)> {
     captures.filter(|(file, _)| folders.iter().any(|folder| file.starts_with(folder))).collect()
 }
 
-/// One segment or datagram: ports' protocol is told by `sequence`.
+/// One segment or datagram.
 pub(crate) struct Payload {
     pub source: SocketAddr,
     pub destination: SocketAddr,
@@ -146,11 +146,57 @@ fn server_names_are_those_of_the_manifest() {
                 }
             }
         }
-        // A capture of QUIC has names here and there.
+        // A capture of QUIC has names there too.
         if file.starts_with("quic/") {
             assert!(names.is_subset(&expected), "{file}: {names:?}");
         } else {
             assert_eq!(names, expected, "{file}");
+        }
+    }
+}
+
+#[test]
+fn fingerprints_are_those_that_others_compute() {
+    // JA3 and JA3S by tshark 4.0.17, JA4 as FoxIO documents it for its captures.
+    let expected = [
+        ("FoxIO-LLC_ja4__pcap__browsers-x509", "34fcb8e0ef812f18e760b52314a54fd0"),
+        ("FoxIO-LLC_ja4__pcap__browsers-x509", "b898351eb5e266aefd3723d466935494"),
+        ("FoxIO-LLC_ja4__pcap__browsers-x509", "t13d1516h2_8daaf6152771_e5627efa2ab1"),
+        ("tls13_draft18", "23d254f72096d25c350e4a4a792f4948"),
+        ("tls13_draft18", "b8a8031b301aef7618403061e9f33065"),
+        ("chrome-1250-tls-x25519-kyber", "9d33d8206d4fec4c8b1423c728f4cd3c"),
+        ("smtp-starttls.pcap", "6b96cf9c27b0223177b0e9f135fe4899"),
+        ("MaliciousC2", "49ed2ef3f1321e5f044f1e71b0e6fdd5"),
+        ("tls-glupteba", "e1691a31bfe345d2692da75636ddfb00"),
+    ];
+    for (file, _) in manifest(&["tls/", "c2/"]) {
+        let mut seen = BTreeSet::new();
+        for event in streams(&file).values().flat_map(|bytes| events(bytes)) {
+            match event {
+                TlsEvent::ClientHello(hello) => seen.extend([hello.ja3, hello.ja4]),
+                TlsEvent::ServerHello(hello) => seen.extend([hello.ja3s]),
+                _ => {}
+            }
+        }
+        for (_, fingerprint) in expected.iter().filter(|(part, _)| file.contains(part)) {
+            assert!(seen.contains(*fingerprint), "{file}: {fingerprint} not in {seen:?}");
+        }
+    }
+}
+
+#[test]
+fn no_place_in_another_protocol_is_taken_for_tls() {
+    let others = manifest(&[
+        "http/OISF",
+        "dns-tunnel/",
+        "c2/corelight_zeek-spicy-facefish",
+        "tls/FoxIO-LLC_ja4__pcap__ssh2",
+    ]);
+    for (file, _) in others {
+        for ((source, destination, _), bytes) in streams(&file) {
+            let places =
+                (0..bytes.len()).filter(|&at| identify(&bytes[at..]) == crate::protocol::Verdict::Yes);
+            assert_eq!(places.count(), 0, "{file} {source} > {destination}");
         }
     }
 }

@@ -131,6 +131,14 @@ mod tests {
     }
 
     #[test]
+    fn texts_are_bounded_and_whatever_their_bytes_are() {
+        let long = parse_certificate(&samples::certificate_of("é".repeat(3000).as_bytes()));
+        assert!(long.subject.len() <= TEXT_BYTES && long.subject.len() > TEXT_BYTES - 2);
+        let odd = parse_certificate(&samples::certificate_of(b"\xff\x00x"));
+        assert_eq!(odd.subject, "C=US, O=Example Works, CN=\u{fffd}\0x");
+    }
+
+    #[test]
     fn damage_leaves_the_hashes() {
         let mut der = samples::certificate();
         der.truncate(der.len() / 2);

@@ -73,10 +73,10 @@ fn record_fits(bytes: &[u8]) -> Result<(), Stop> {
 }
 
 /// Whether a handshake record begins with a plausible message. Its header may be torn over records
-/// on purpose, so only what stands in this one is asked for.
+/// on purpose, so only what stands in this one is asked for. The messages are those that go in clear.
 fn handshake_fits(mut reader: Reader<'_>, record: u16) -> Result<(), Stop> {
     let kind = reader.u8().ok_or(Stop::Short)?;
-    check(matches!(kind, 0..=2 | 4 | 8 | 11..=16 | 20..=23))?;
+    check(matches!(kind, 1 | 2 | 4 | 11..=16 | 22))?;
     if record < 6 {
         return Ok(());
     }
@@ -157,8 +157,10 @@ mod tests {
         for bytes in others {
             assert_eq!(identify(bytes), Verdict::No, "{bytes:02x?}");
         }
-        let two = [record(23, &[7; 40]), b"no record".to_vec()].concat();
-        assert_eq!(identify(&two), Verdict::No);
+        for next in [&b"no record"[..], b"\x17\x04"] {
+            let two = [&record(23, &[7; 40])[..], next].concat();
+            assert_eq!(identify(&two), Verdict::No);
+        }
     }
 
     #[test]

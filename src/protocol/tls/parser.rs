@@ -26,6 +26,17 @@ pub(super) mod extension {
     pub(in super::super) const ALPN: u16 = 16;
     pub(in super::super) const SUPPORTED_VERSIONS: u16 = 43;
     pub(in super::super) const ENCRYPTED_CLIENT_HELLO: u16 = 0xfe0d;
+
+    /// Those whose content is read in a ClientHello.
+    pub(super) const READ: [u16; 7] = [
+        SERVER_NAME,
+        SUPPORTED_GROUPS,
+        EC_POINT_FORMATS,
+        SIGNATURE_ALGORITHMS,
+        ALPN,
+        SUPPORTED_VERSIONS,
+        ENCRYPTED_CLIENT_HELLO,
+    ];
 }
 
 /// The random that makes a ServerHello a HelloRetryRequest: SHA-256 of "HelloRetryRequest"
@@ -92,13 +103,15 @@ fn read_offer<'a>(mut reader: Reader<'a>, offer: &mut Offer<'a>, hello: &mut Cli
     let declared = usize::from(reader.u16()?);
     let mut extensions = Reader::new(reader.take_up_to(declared));
     let whole = extensions.remaining() == declared;
+    // Of an extension that stands twice, which no client sends, the first counts.
+    let mut unread = extension::READ.map(Some);
     while !extensions.is_empty() {
         let kind = extensions.u16()?;
         let length = extensions.u16()?;
         let data = extensions.take(length.into())?;
-        let first = !offer.extensions.contains(&kind);
         offer.extensions.push(kind);
-        if first {
+        if let Some(first) = unread.iter_mut().find(|unread| **unread == Some(kind)) {
+            *first = None;
             read_extension(kind, data, offer, hello);
         }
     }
@@ -286,6 +299,19 @@ mod tests {
     }
 
     #[test]
+    fn a_hello_whose_lengths_lie_is_cut() {
+        let mut body = HelloBuilder::browser(b"runner.example").body();
+        let block = samples::offset_of_extensions(&body);
+        body[block] += 1;
+        let hello = parse_client_hello(&samples::message(1, &body), Transport::Tcp).unwrap();
+        assert!(hello.cut && hello.ja4.is_empty() && hello.sni.is_some());
+        let mut answer = samples::server_hello(0x0303, 0x1301, &[(43, &[3, 4])]);
+        answer[38] = 0xff;
+        let hello = parse_server_hello(&samples::message(2, &answer)).unwrap();
+        assert!(hello.cut && hello.ja3s.is_empty() && hello.version == 0x0304);
+    }
+
+    #[test]
     fn an_old_hello_may_end_before_its_extensions() {
         let body = HelloBuilder::browser(b"").body();
         let bare = samples::message(1, &body[..samples::offset_of_extensions(&body)]);
@@ -295,6 +321,15 @@ mod tests {
         // The same bytes as the front of a longer message are a cut.
         let cut = samples::message(1, &body)[..bare.len()].to_vec();
         assert!(parse_client_hello(&cut, Transport::Tcp).unwrap().cut);
+    }
+
+    #[test]
+    fn of_an_extension_that_stands_twice_the_first_counts() {
+        let mut builder = HelloBuilder::browser(b"first.example");
+        builder.extension(extension::SERVER_NAME, b"\0\x09\0\0\x06second");
+        let hello = parse_client_hello(&builder.message(), Transport::Tcp).unwrap();
+        assert_eq!(hello.sni.as_deref(), Some(&b"first.example"[..]));
+        assert!(hello.ja4.starts_with("t13d1517h2_"));
     }
 
     #[test]

@@ -101,6 +101,11 @@ pub(crate) fn certificate_list(certificates: &[Vec<u8>]) -> Vec<u8> {
 
 /// A certificate for `runner.example`; its key and signature are filler.
 pub(crate) fn certificate() -> Vec<u8> {
+    certificate_of(b"runner.example")
+}
+
+/// The same with another common name.
+pub(crate) fn certificate_of(subject: &[u8]) -> Vec<u8> {
     let algorithm = der(0x30, &[&[0x06, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2]]);
     let attribute = |kind: u8, text: &[u8]| {
         let pair = der(0x30, &[&[0x06, 3, 0x55, 4, kind], &der(0x0c, &[text])]);
@@ -114,7 +119,7 @@ pub(crate) fn certificate() -> Vec<u8> {
         &[
             &attribute(country, b"US"),
             &attribute(organisation, b"Example Works"),
-            &attribute(common_name, b"runner.example"),
+            &attribute(common_name, subject),
         ],
     );
     let validity = der(0x30, &[&der(0x17, &[b"260330000000Z"]), &der(0x17, &[b"270330000000Z"])]);
