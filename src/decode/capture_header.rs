@@ -38,15 +38,17 @@ impl Walk<'_> {
     fn family(&mut self, layer: Layer) -> Next {
         self.enter(layer);
         let Some(field) = self.peek::<4>() else { return self.stop_cut() };
-        let big = u32::from_be_bytes(field);
-        // Families are small numbers, so one order gives a small one and the other does not.
-        let family = u16::try_from(big).unwrap_or_else(|_| u32::from_le_bytes(field) as u16);
         let _ = self.skip(4);
+        let [_, _, high, low] = field;
+        // Families are small numbers, so that one order gives a small one and the other does not.
+        let family = u16::try_from(u32::from_be_bytes(field)).or(u16::try_from(u32::from_le_bytes(field)));
         match family {
-            2 => Next::Ipv4,
+            Ok(2) => Next::Ipv4,
             // AF_INET6 of Linux, Windows, NetBSD/OpenBSD, FreeBSD and macOS.
-            10 | 23 | 24 | 28 | 30 => Next::Ipv6,
-            other => self.stop(StopReason::NotIp(other)),
+            Ok(10 | 23 | 24 | 28 | 30) => Next::Ipv6,
+            Ok(other) => self.stop(StopReason::NotIp(other)),
+            // Some systems write a header of the same length that ends in an EtherType.
+            Err(_) => Next::EtherType(u16::from_be_bytes([high, low])),
         }
     }
 

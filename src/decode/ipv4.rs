@@ -63,6 +63,10 @@ impl Walk<'_> {
             ttl: header[8],
             fragment,
         });
+        if fragment.is_some() {
+            let payload = self.rest().get(header_length..).unwrap_or_default();
+            self.out.transport = Transport::Fragment { payload };
+        }
         let Some(with_options) = self.rest().get(..header_length) else { return self.stop_cut() };
         if header_length > HEADER {
             self.ipv4_options(with_options.get(HEADER..).unwrap_or_default());
@@ -71,11 +75,7 @@ impl Walk<'_> {
             self.flag(Anomaly::Ipv4Checksum);
         }
         let _ = self.skip(header_length);
-        if fragment.is_some() {
-            self.out.transport = Transport::Fragment { payload: self.rest() };
-            return Next::Done;
-        }
-        Next::IpProtocol(header[9])
+        if fragment.is_some() { Next::Done } else { Next::IpProtocol(header[9]) }
     }
 
     /// Looks for damage only: nothing that an option says changes where the payload is.

@@ -56,7 +56,9 @@ impl Walk<'_> {
     /// PPPoE: version and type (1 and 1), code, session, length of what follows.
     pub(super) fn pppoe(&mut self) -> Next {
         self.enter(Layer::Pppoe);
-        let Some([version_and_type, code, _, _, high, low]) = self.peek::<6>() else { return self.stop_cut() };
+        let Some([version_and_type, code, _, _, high, low]) = self.peek::<6>() else {
+            return self.stop_cut();
+        };
         if version_and_type != 0x11 {
             return self.stop_malformed();
         }

@@ -3,8 +3,8 @@
 use crate::limits;
 
 use super::{
-    Anomaly, DecodeOptions, Decoded, Layer, LinkType, Network, Stop, StopReason, Tenant, TenantKind, Transport,
-    Tunnel, TunnelKind, VlanStack, anomaly::Anomalies,
+    Anomaly, DecodeOptions, Decoded, Layer, LinkType, Network, Stop, StopReason, Tenant, TenantKind,
+    Transport, Tunnel, TunnelKind, VlanStack, anomaly::Anomalies,
 };
 
 /// What stands at the cursor. Each layer is read by one method of [`Walk`], which answers what comes
