@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::{DecodeOptions, Decoded, LinkType, TcpView, Transport, UdpView, checksum, decode};
+use super::{DecodeOptions, Decoded, LinkType, Transport, UdpView, checksum, decode};
 
 pub const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 5);
 pub const SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 7);
@@ -29,14 +29,6 @@ pub fn read(link: LinkType, frame: &[u8]) -> Decoded<'_> {
 pub fn udp_of<'a>(decoded: &Decoded<'a>) -> UdpView<'a> {
     match decoded.transport {
         Transport::Udp(view) => view,
-        _ => panic!("{decoded:?}"),
-    }
-}
-
-/// The TCP segment that a frame was found to hold.
-pub fn tcp_of<'a>(decoded: &Decoded<'a>) -> TcpView<'a> {
-    match decoded.transport {
-        Transport::Tcp(view) => view,
         _ => panic!("{decoded:?}"),
     }
 }
