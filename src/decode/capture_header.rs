@@ -38,15 +38,17 @@ impl Walk<'_> {
     fn family(&mut self, layer: Layer) -> Next {
         self.enter(layer);
         let Some(field) = self.peek::<4>() else { return self.stop_cut() };
-        let big = u32::from_be_bytes(field);
-        // Families are small numbers, so one order gives a small one and the other does not.
-        let family = u16::try_from(big).unwrap_or_else(|_| u32::from_le_bytes(field) as u16);
         let _ = self.skip(4);
+        let [_, _, high, low] = field;
+        // Families are small numbers, so that one order gives a small one and the other does not.
+        let family = u16::try_from(u32::from_be_bytes(field)).or(u16::try_from(u32::from_le_bytes(field)));
         match family {
-            2 => Next::Ipv4,
+            Ok(2) => Next::Ipv4,
             // AF_INET6 of Linux, Windows, NetBSD/OpenBSD, FreeBSD and macOS.
-            10 | 23 | 24 | 28 | 30 => Next::Ipv6,
-            other => self.stop(StopReason::NotIp(other)),
+            Ok(10 | 23 | 24 | 28 | 30) => Next::Ipv6,
+            Ok(other) => self.stop(StopReason::NotIp(other)),
+            // Some systems write a header of the same length that ends in an EtherType.
+            Err(_) => Next::EtherType(u16::from_be_bytes([high, low])),
         }
     }
 
@@ -142,5 +144,115 @@ impl Walk<'_> {
             return self.stop_cut();
         }
         Next::Link(LinkType(link))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::decode::{
+        Anomaly, Layer, LinkType, Stop, StopReason,
+        frames::{assert_inner_ipv4, assert_inner_ipv6, ethernet, inner_ipv4, inner_ipv6, join, read},
+    };
+
+    #[test]
+    fn loopback_families_in_both_byte_orders() {
+        for header in [[2, 0, 0, 0], [0, 0, 0, 2]] {
+            assert_inner_ipv4(&read(LinkType::NULL, &join(&[&header, &inner_ipv4()])));
+            assert_inner_ipv4(&read(LinkType::LOOP, &join(&[&header, &inner_ipv4()])));
+        }
+        for family in [10, 23, 24, 28, 30] {
+            for header in [[family, 0, 0, 0], [0, 0, 0, family]] {
+                assert_inner_ipv6(&read(LinkType::NULL, &join(&[&header, &inner_ipv6()])));
+            }
+        }
+        assert_inner_ipv4(&read(LinkType::NULL, &join(&[&[0x0f, 0, 8, 0], &inner_ipv4()])));
+        let other = read(LinkType::NULL, &[7, 0, 0, 0, 1]);
+        assert_eq!(other.stop, Some(Stop { layer: Layer::Null, offset: 0, reason: StopReason::NotIp(7) }));
+    }
+
+    #[test]
+    fn raw_ip_by_version() {
+        for link in [LinkType::RAW, LinkType::RAW_12, LinkType::RAW_14] {
+            assert_inner_ipv4(&read(link, &inner_ipv4()));
+            assert_inner_ipv6(&read(link, &inner_ipv6()));
+        }
+        assert_inner_ipv4(&read(LinkType::IPV4, &inner_ipv4()));
+        assert_inner_ipv6(&read(LinkType::IPV6, &inner_ipv6()));
+        let wrong = read(LinkType::IPV6, &inner_ipv4()).stop;
+        assert_eq!(wrong, Some(Stop { layer: Layer::Ipv6, offset: 0, reason: StopReason::Malformed }));
+        assert_eq!(read(LinkType::RAW, &[0x50]).stop.map(|stop| stop.reason), Some(StopReason::Malformed));
+        assert_eq!(read(LinkType::RAW, &[]).stop.map(|stop| stop.reason), Some(StopReason::Cut));
+    }
+
+    #[test]
+    fn cooked_captures_of_both_versions() {
+        let sll = |hardware: u8, protocol: [u8; 2], payload: &[u8]| {
+            let header = [0, 4, 0, hardware, 0, 6, 1, 2, 3, 4, 5, 6, 0, 0];
+            join(&[&header, &protocol, payload])
+        };
+        let sll2 = |hardware: u8, protocol: [u8; 2], payload: &[u8]| {
+            let header = [0, 0, 0, 0, 0, 3, 0, hardware, 4, 6, 1, 2, 3, 4, 5, 6, 0, 0];
+            join(&[&protocol, &header, payload])
+        };
+        let snap = join(&[&[0xaa, 0xaa, 3, 0, 0, 0, 8, 0], &inner_ipv4()]);
+        let tagged = join(&[&[0, 9, 8, 0], &inner_ipv4()]);
+        for (protocol, payload) in [
+            ([8, 0], inner_ipv4()),
+            ([0, 3], ethernet(0x0800, &inner_ipv4())),
+            ([0, 4], snap),
+            ([0x81, 0], tagged),
+        ] {
+            assert_inner_ipv4(&read(LinkType::LINUX_SLL, &sll(1, protocol, &payload)));
+            assert_inner_ipv4(&read(LinkType::LINUX_SLL2, &sll2(1, protocol, &payload)));
+        }
+        assert_inner_ipv6(&read(LinkType::LINUX_SLL2, &sll2(1, [0x86, 0xdd], &inner_ipv6())));
+        let arp = sll2(1, [8, 6], &[0; 28]);
+        let stop = Stop { layer: Layer::Arp, offset: 20, reason: StopReason::NotIp(0x0806) };
+        assert_eq!(read(LinkType::LINUX_SLL2, &arp).stop, Some(stop));
+    }
+
+    #[test]
+    fn netfilter_logs_in_both_byte_orders() {
+        let four = inner_ipv4();
+        let length = 4 + four.len() as u8;
+        let prefix = [6, 0, 10, 0, b'a', 0, 0, 0];
+        let little = join(&[&[2, 0, 0, 5], &prefix, &[length, 0, 9, 0], &four]);
+        assert_inner_ipv4(&read(LinkType::NFLOG, &little));
+        let prefix = [0, 6, 0, 10, b'a', 0, 0, 0];
+        let big = join(&[&[2, 0, 0, 5], &prefix, &[0, length, 0, 9], &four]);
+        assert_inner_ipv4(&read(LinkType::NFLOG, &big));
+        // What follows the payload is not part of it.
+        let more = join(&[&little, &[0; 3], &[8, 0, 3, 0, 0, 0, 0, 0]]);
+        assert_inner_ipv4(&read(LinkType::NFLOG, &more));
+        let no_payload = [2, 0, 0, 5, 8, 0, 3, 0, 0, 0, 0, 0];
+        assert_eq!(read(LinkType::NFLOG, &no_payload).stop.map(|stop| stop.reason), Some(StopReason::Cut));
+        let length_of_two = [2, 0, 0, 5, 2, 0, 3, 0];
+        let stop = read(LinkType::NFLOG, &length_of_two).stop;
+        assert_eq!(stop.map(|stop| stop.reason), Some(StopReason::Malformed));
+    }
+
+    #[test]
+    fn packet_taps_name_the_link_type_inside() {
+        let mut header = vec![0; 108];
+        header[0] = 108;
+        header[4] = 1;
+        header[8] = 12;
+        assert_inner_ipv4(&read(LinkType::PKTAP, &join(&[&header, &inner_ipv4()])));
+        header[8] = 1;
+        assert_inner_ipv6(&read(LinkType::PKTAP, &join(&[&header, &ethernet(0x86dd, &inner_ipv6())])));
+        // Packet taps in packet taps end.
+        header[0] = 12;
+        header[8] = 2;
+        header[9] = 1;
+        let nested = header[..12].repeat(100);
+        let decoded = read(LinkType::PKTAP, &nested);
+        assert_eq!(decoded.stop.map(|stop| stop.reason), Some(StopReason::TooDeep));
+        assert!(decoded.anomalies.has(Anomaly::LayersTooMany));
+    }
+
+    #[test]
+    fn an_unknown_link_type_is_named() {
+        let stop = read(LinkType(147), &[1, 2, 3]).stop;
+        assert_eq!(stop.map(|stop| stop.reason), Some(StopReason::UnsupportedLink(147)));
     }
 }

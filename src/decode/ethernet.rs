@@ -160,7 +160,8 @@ impl Walk<'_> {
     ///
     /// The first four bits are 4 or 6 for IP and 0 for a control word (RFC 4385), but without a control
     /// word they are also a hardware address's, and addresses that start with 0x0, 0x4 and 0x6 exist:
-    /// an EtherType in the right place decides.
+    /// an EtherType in the right place
+    /// decides, unless the bytes are just as long as the IP header that they could be says.
     fn below_labels(&mut self) -> Next {
         let rest = self.rest();
         let Some(first) = rest.first() else { return self.stop_cut() };
@@ -170,8 +171,8 @@ impl Walk<'_> {
                 let _ = self.skip(4);
                 Next::Ethernet
             }
-            4 if !bare_frame || ipv4::fits(rest, self.wire_rest()) => Next::Ipv4,
-            6 if !bare_frame || ipv6::fits(rest, self.wire_rest()) => Next::Ipv6,
+            4 if !bare_frame || ipv4::claimed_length(rest) == Some(self.wire_rest()) => Next::Ipv4,
+            6 if !bare_frame || ipv6::claimed_length(rest) == Some(self.wire_rest()) => Next::Ipv6,
             _ if bare_frame => Next::Ethernet,
             0 if *first == 0 => {
                 let _ = self.skip(4);
@@ -198,4 +199,144 @@ fn is_frame_start(bytes: &[u8]) -> bool {
                 | ether_type::MPLS
         )
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::{
+        DecodeOptions, LinkType, Stop, Tenant, TenantKind, decode,
+        frames::{assert_inner_ipv4, assert_inner_ipv6, ethernet, inner_ipv4, inner_ipv6, join, read, tag},
+    };
+
+    fn stop_of(frame: &[u8]) -> Option<Stop> {
+        read(LinkType::ETHERNET, frame).stop
+    }
+
+    #[test]
+    fn ethernet_with_each_ip_version() {
+        assert_inner_ipv4(&read(LinkType::ETHERNET, &ethernet(0x0800, &inner_ipv4())));
+        assert_inner_ipv6(&read(LinkType::ETHERNET, &ethernet(0x86dd, &inner_ipv6())));
+        let arp = Stop { layer: Layer::Arp, offset: 14, reason: StopReason::NotIp(0x0806) };
+        assert_eq!(stop_of(&ethernet(0x0806, &[0; 28])), Some(arp));
+        let lldp = Stop { layer: Layer::Ethernet, offset: 0, reason: StopReason::NotIp(0x88cc) };
+        assert_eq!(stop_of(&ethernet(0x88cc, &[0; 28])), Some(lldp));
+        let cut = Stop { layer: Layer::Ethernet, offset: 0, reason: StopReason::Cut };
+        assert_eq!(stop_of(&[0; 13]), Some(cut));
+    }
+
+    #[test]
+    fn padding_is_no_payload_and_no_oddity() {
+        let mut frame = ethernet(0x0800, &inner_ipv4());
+        frame.resize(60, 0xaa);
+        assert_inner_ipv4(&read(LinkType::ETHERNET, &frame));
+        frame.resize(90, 0xaa);
+        let decoded = read(LinkType::ETHERNET, &frame);
+        assert!(decoded.anomalies.has(Anomaly::TrailingBytes));
+    }
+
+    #[test]
+    fn tags_up_to_three_are_kept_and_more_are_read_over() {
+        let mut payload = inner_ipv4();
+        let mut kind = 0x0800;
+        for (count, (id, next)) in
+            [(4, 0x8100), (3, 0x88a8), (2, 0x9100), (0xf001, 0x9200), (9, 0x9300)].into_iter().enumerate()
+        {
+            payload = tag(id, kind, &payload);
+            kind = next;
+            let frame = ethernet(kind, &payload);
+            let decoded = read(LinkType::ETHERNET, &frame);
+            assert_eq!(decoded.anomalies.has(Anomaly::VlanStackDeep), count >= 3);
+            match count {
+                0 => assert_eq!(decoded.vlan.ids(), [4]),
+                2 => assert_eq!(decoded.vlan.ids(), [2, 3, 4]),
+                4 => assert_eq!(decoded.vlan.ids(), [9, 1, 2]),
+                _ => {}
+            }
+            assert!(decoded.stop.is_none());
+            assert!(decoded.tenant.is_default());
+            let options = DecodeOptions { vlan_is_tenant: true, ..DecodeOptions::default() };
+            let tenant = decode(LinkType::ETHERNET, &frame, frame.len() as u32, &options).tenant;
+            assert_eq!(tenant.kind, TenantKind::Vlan);
+            assert_eq!(tenant.key, u64::from(decoded.vlan.ids()[0]));
+        }
+        let cut = ethernet(0x8100, &[0, 1, 8]);
+        assert_eq!(stop_of(&cut), Some(Stop { layer: Layer::Vlan, offset: 14, reason: StopReason::Cut }));
+    }
+
+    #[test]
+    fn endless_tags_end() {
+        let frame = ethernet(0x8100, &[0, 1, 0x81, 0].repeat(300));
+        let decoded = read(LinkType::ETHERNET, &frame);
+        assert!(decoded.anomalies.has(Anomaly::LayersTooMany));
+        assert_eq!(decoded.stop.map(|stop| stop.reason), Some(StopReason::TooDeep));
+    }
+
+    #[test]
+    fn ieee_802_3_with_llc() {
+        let snap = join(&[&[0xaa, 0xaa, 3, 0, 0, 0, 0x86, 0xdd], &inner_ipv6()]);
+        let mut frame = ethernet(snap.len() as u16, &snap);
+        frame.extend([0; 9]);
+        assert_inner_ipv6(&read(LinkType::ETHERNET, &frame));
+        let direct = join(&[&[0x06, 0x06, 3], &inner_ipv4()]);
+        assert_inner_ipv4(&read(LinkType::ETHERNET, &ethernet(direct.len() as u16, &direct)));
+        let tagged = tag(5, snap.len() as u16, &snap);
+        assert_inner_ipv6(&read(LinkType::ETHERNET, &ethernet(0x8100, &tagged)));
+        let spanning_tree = [0x42, 0x42, 3, 0, 0, 0, 0];
+        let stop = Stop { layer: Layer::Llc, offset: 14, reason: StopReason::NotIp(0x4242) };
+        assert_eq!(stop_of(&ethernet(7, &spanning_tree)), Some(stop));
+        let cisco = [0xaa, 0xaa, 3, 0, 0, 0x0c, 0x20, 0x00, 1];
+        assert_eq!(stop_of(&ethernet(9, &cisco)).map(|stop| stop.reason), Some(StopReason::NotIp(0x2000)));
+    }
+
+    #[test]
+    fn labels_and_what_is_below_them() {
+        let two = [0, 1, 0, 64, 0, 2, 1, 64];
+        let one = [0, 1, 1, 64];
+        let frame = ethernet(0x0800, &inner_ipv4());
+        let zeroes = [0, 0, 0, 0];
+        // A hardware address that looks like the start of IPv4, and one like that of IPv6.
+        let mut like_ipv4 = frame.clone();
+        like_ipv4[0] = 0x45;
+        let mut like_ipv6 = frame.clone();
+        like_ipv6[0] = 0x60;
+        let mut like_control_word = frame.clone();
+        like_control_word[0] = 0;
+        for below in [
+            inner_ipv4(),
+            frame.clone(),
+            join(&[&zeroes, &frame]),
+            join(&[&zeroes, &like_control_word]),
+            like_ipv4,
+            like_ipv6,
+            like_control_word,
+        ] {
+            for labels in [&two[..], &one[..]] {
+                let frame = ethernet(0x8847, &join(&[labels, &below]));
+                assert_inner_ipv4(&read(LinkType::ETHERNET, &frame));
+            }
+        }
+        assert_inner_ipv6(&read(LinkType::ETHERNET, &ethernet(0x8848, &join(&[&two, &inner_ipv6()]))));
+        let channel = ethernet(0x8847, &join(&[&one, &[0x10, 0, 0, 7, 0]]));
+        let stop = Stop { layer: Layer::Mpls, offset: 14, reason: StopReason::NotIp(1) };
+        assert_eq!(stop_of(&channel), Some(stop));
+    }
+
+    #[test]
+    fn macsec_with_and_without_encryption() {
+        let plain = |control: u8, sci: &[u8]| {
+            let check = [0xee; 16];
+            let tag = [control, 0, 0, 0, 0, 1];
+            ethernet(0x88e5, &join(&[&tag, sci, &[8, 0], &inner_ipv4(), &check]))
+        };
+        assert_inner_ipv4(&read(LinkType::ETHERNET, &plain(0x00, &[])));
+        assert_inner_ipv4(&read(LinkType::ETHERNET, &plain(0x20, &[1; 8])));
+        let encrypted = Stop { layer: Layer::Macsec, offset: 14, reason: StopReason::Encrypted };
+        assert_eq!(stop_of(&plain(0x0c, &[])), Some(encrypted));
+    }
+
+    #[test]
+    fn the_default_tenant_stays_without_a_tunnel() {
+        assert_eq!(read(LinkType::ETHERNET, &ethernet(0x0800, &inner_ipv4())).tenant, Tenant::default());
+    }
 }

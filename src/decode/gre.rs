@@ -189,3 +189,177 @@ impl Walk<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::decode::{
+        Anomaly, Decoded, Layer, LinkType, Stop, StopReason, Tenant, TenantKind, Transport, Tunnel,
+        TunnelKind,
+        frames::{
+            OUTER_CLIENT, OUTER_SERVER, assert_inner_ipv4, assert_inner_ipv6, ethernet, inner_ipv4,
+            inner_ipv6, join, outer, read, tag,
+        },
+    };
+
+    /// Offset of the GRE header in a frame of [`outer`].
+    const GRE: u32 = 34;
+
+    fn assert_tunnel(decoded: &Decoded<'_>, kind: TunnelKind, tenant: Tenant) {
+        let expected = Tunnel {
+            kind,
+            source: OUTER_CLIENT.into(),
+            destination: OUTER_SERVER.into(),
+            source_port: 0,
+            destination_port: 0,
+            protocol: 47,
+            depth: 1,
+        };
+        assert_eq!(decoded.tunnel, Some(expected));
+        assert_eq!(decoded.tenant, tenant);
+    }
+
+    const NONE: Tenant = Tenant { kind: TenantKind::Input, key: 0 };
+
+    #[test]
+    fn version_0_with_every_optional_field() {
+        let key = Tenant { kind: TenantKind::GreKey, key: 0x0102_0304 };
+        let route = [0, 0x0a, 0, 4, 1, 2, 3, 4, 0, 0, 0, 0];
+        for (header, tenant) in [
+            (vec![0x00, 0, 8, 0], NONE),
+            (vec![0x80, 0, 8, 0, 9, 9, 0, 0], NONE),
+            (vec![0x20, 0, 8, 0, 1, 2, 3, 4], key),
+            (vec![0x10, 0, 8, 0, 0, 0, 0, 1], NONE),
+            (vec![0xb0, 0, 8, 0, 9, 9, 0, 0, 1, 2, 3, 4, 0, 0, 0, 1], key),
+            (join(&[&[0x40, 0, 8, 0, 9, 9, 0, 0], &route]), NONE),
+        ] {
+            let frame = outer(47, &join(&[&header, &inner_ipv4()]));
+            let decoded = read(LinkType::ETHERNET, &frame);
+            assert_inner_ipv4(&decoded);
+            assert_tunnel(&decoded, TunnelKind::Gre, tenant);
+        }
+    }
+
+    #[test]
+    fn version_0_with_everything_it_carries() {
+        let four = [
+            (0x0800, inner_ipv4()),
+            (0x6558, ethernet(0x0800, &inner_ipv4())),
+            (0x8847, join(&[&[0, 1, 1, 64], &inner_ipv4()])),
+            (0x880b, join(&[&[0, 0x21], &inner_ipv4()])),
+            (0x883e, inner_ipv4()),
+            (0x883e, join(&[&[0, 0, 0, 1], &inner_ipv4()])),
+        ];
+        for (kind, payload) in four {
+            let frame = outer(47, &join(&[&[0, 0], &u16::to_be_bytes(kind), &payload]));
+            let decoded = read(LinkType::ETHERNET, &frame);
+            assert_inner_ipv4(&decoded);
+            assert_tunnel(&decoded, TunnelKind::Gre, NONE);
+        }
+        let frame = outer(47, &join(&[&[0, 0, 0x86, 0xdd], &inner_ipv6()]));
+        assert_inner_ipv6(&read(LinkType::ETHERNET, &frame));
+    }
+
+    #[test]
+    fn what_is_not_ip_leaves_the_carrier() {
+        let reason = |payload: &[u8]| {
+            let frame = outer(47, payload);
+            let decoded = read(LinkType::ETHERNET, &frame);
+            assert_eq!(decoded.transport, Transport::Other { payload });
+            assert_eq!(decoded.network.map(|network| network.source), Some(OUTER_CLIENT.into()));
+            assert_eq!((decoded.tunnel, decoded.tenant), (None, NONE));
+            decoded.stop
+        };
+        let gre = |reason| Some(Stop { layer: Layer::Gre, offset: GRE, reason });
+        assert_eq!(reason(&[0x20, 0, 0, 0, 0, 0, 0, 1]), gre(StopReason::NotIp(0)));
+        assert_eq!(reason(&[0x20, 0, 8, 0]), gre(StopReason::Cut));
+        assert_eq!(reason(&[0, 5, 8, 0]), gre(StopReason::Malformed));
+        let not_ipv4 = Stop { layer: Layer::Ipv4, offset: GRE + 4, reason: StopReason::Malformed };
+        assert_eq!(reason(&[0, 0, 8, 0, 0x99, 1]), Some(not_ipv4));
+        let arp = join(&[&[0, 0, 0x65, 0x58], &ethernet(0x0806, &[0; 28])]);
+        let stop = Stop { layer: Layer::Arp, offset: GRE + 18, reason: StopReason::NotIp(0x0806) };
+        assert_eq!(reason(&arp), Some(stop));
+    }
+
+    #[test]
+    fn reserved_bits_are_flagged() {
+        let frame = outer(47, &join(&[&[0x08, 0, 8, 0], &inner_ipv4()]));
+        let decoded = read(LinkType::ETHERNET, &frame);
+        assert!(decoded.anomalies.has(Anomaly::ReservedBits));
+        assert_eq!(decoded.stop, None);
+    }
+
+    #[test]
+    fn version_1_carries_ppp() {
+        let ppp = join(&[&[0xff, 3, 0, 0x21], &inner_ipv4()]);
+        for header in [
+            join(&[&[0x30, 0x01, 0x88, 0x0b, 0, ppp.len() as u8, 0, 7], &[0, 0, 0, 1]]),
+            join(&[&[0x30, 0x81, 0x88, 0x0b, 0, ppp.len() as u8, 0, 7], &[0, 0, 0, 1, 0, 0, 0, 1]]),
+        ] {
+            let frame = outer(47, &join(&[&header, &ppp]));
+            let decoded = read(LinkType::ETHERNET, &frame);
+            assert_inner_ipv4(&decoded);
+            assert_tunnel(&decoded, TunnelKind::Gre, NONE);
+        }
+        let acknowledgment = outer(47, &[0x20, 0x81, 0x88, 0x0b, 0, 0, 0, 7, 0, 0, 0, 1]);
+        let stop = Stop { layer: Layer::Gre, offset: GRE, reason: StopReason::NotIp(0x880b) };
+        assert_eq!(read(LinkType::ETHERNET, &acknowledgment).stop, Some(stop));
+    }
+
+    #[test]
+    fn erspan_of_three_types() {
+        let inside = ethernet(0x0800, &inner_ipv4());
+        let session = Tenant { kind: TenantKind::ErspanSession, key: 0x0305 };
+        for (header, kind, tenant, vlan) in [
+            (&[0, 0, 0x88, 0xbe][..], TunnelKind::Erspan1, NONE, &[][..]),
+            (
+                &[0x10, 0, 0x88, 0xbe, 0, 0, 0, 1, 0x10, 0x0c, 0x13, 0x05, 0, 0, 0, 9],
+                TunnelKind::Erspan2,
+                session,
+                &[12],
+            ),
+            // A frame that has its own tag, so that the header's says nothing new.
+            (
+                &[0x10, 0, 0x88, 0xbe, 0, 0, 0, 1, 0x10, 0x0c, 0x1b, 0x05, 0, 0, 0, 9],
+                TunnelKind::Erspan2,
+                session,
+                &[],
+            ),
+            (
+                &[0x10, 0, 0x22, 0xeb, 0, 0, 0, 1, 0x20, 0, 0x03, 0x05, 1, 2, 3, 4, 0, 0, 0, 0],
+                TunnelKind::Erspan3,
+                session,
+                &[],
+            ),
+            (
+                &[
+                    0x10, 0, 0x22, 0xeb, 0, 0, 0, 1, 0x20, 0, 0x03, 0x05, 1, 2, 3, 4, 0, 0, 0, 1, 0, 0, 0, 0,
+                    0, 0, 0, 0,
+                ],
+                TunnelKind::Erspan3,
+                session,
+                &[],
+            ),
+        ] {
+            let frame = outer(47, &join(&[header, &inside]));
+            let decoded = read(LinkType::ETHERNET, &frame);
+            assert_inner_ipv4(&decoded);
+            assert_tunnel(&decoded, kind, tenant);
+            assert_eq!(decoded.vlan.ids(), vlan);
+        }
+        // Type III with an IP packet in place of a frame (frame type 2).
+        let header = [0x10, 0, 0x22, 0xeb, 0, 0, 0, 1, 0x20, 0, 0x03, 0x05, 1, 2, 3, 4, 0, 0, 0x08, 0];
+        let frame = outer(47, &join(&[&header, &inner_ipv4()]));
+        assert_inner_ipv4(&read(LinkType::ETHERNET, &frame));
+        let version_0 = outer(47, &[0x10, 0, 0x88, 0xbe, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
+        let stop = Stop { layer: Layer::Erspan, offset: GRE + 8, reason: StopReason::Malformed };
+        assert_eq!(read(LinkType::ETHERNET, &version_0).stop, Some(stop));
+    }
+
+    #[test]
+    fn tags_inside_come_after_tags_outside() {
+        let inside = ethernet(0x8100, &tag(3, 0x0800, &inner_ipv4()));
+        let carried = outer(47, &join(&[&[0, 0, 0x65, 0x58], &inside])).split_off(14);
+        let frame = ethernet(0x8100, &tag(2, 0x0800, &carried));
+        assert_eq!(read(LinkType::ETHERNET, &frame).vlan.ids(), [2, 3]);
+    }
+}

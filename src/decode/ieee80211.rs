@@ -116,3 +116,87 @@ fn radiotap_flags(header: &[u8]) -> Option<u8> {
     }
     header.get(offset).copied()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::{
+        LinkType, Stop,
+        frames::{assert_inner_ipv4, inner_ipv4, join, read},
+    };
+
+    const SNAP: [u8; 8] = [0xaa, 0xaa, 3, 0, 0, 0, 8, 0];
+
+    /// A MAC header of 24 bytes with the frame control `kind` and `flags`.
+    fn header(kind: u8, flags: u8) -> Vec<u8> {
+        let mut header = vec![kind, flags];
+        header.resize(24, 0);
+        header
+    }
+
+    #[test]
+    fn data_frames_of_every_shape() {
+        let body = join(&[&SNAP, &inner_ipv4()]);
+        for (kind, flags, more) in [
+            (0x08, 0x00, 0),
+            (0x08, 0x01, 0),
+            (0x08, 0x02, 0),
+            // Four addresses.
+            (0x08, 0x03, 6),
+            // QoS, with four addresses, with the HT control field.
+            (0x88, 0x01, 2),
+            (0x88, 0x03, 8),
+            (0x88, 0x81, 6),
+            // The order bit means nothing without QoS.
+            (0x08, 0x81, 0),
+        ] {
+            let frame = join(&[&header(kind, flags), &vec![0; more], &body]);
+            assert_inner_ipv4(&read(LinkType::IEEE802_11, &frame));
+        }
+    }
+
+    #[test]
+    fn the_first_frame_of_an_aggregate() {
+        let body = join(&[&SNAP, &inner_ipv4()]);
+        let subframe = join(&[&[1; 12], &[0, body.len() as u8], &body]);
+        let frame = join(&[&header(0x88, 0x01), &[0x80, 0], &subframe, &[0; 3], &subframe]);
+        assert_inner_ipv4(&read(LinkType::IEEE802_11, &frame));
+    }
+
+    #[test]
+    fn what_carries_no_readable_packet() {
+        let reason = |frame: &[u8]| read(LinkType::IEEE802_11, frame).stop.map(|stop| stop.reason);
+        assert_eq!(reason(&header(0x80, 0)), Some(StopReason::NotIp(0x0080)));
+        assert_eq!(reason(&header(0x48, 1)), Some(StopReason::NotIp(0x0148)));
+        assert_eq!(reason(&header(0x08, 0x41)), Some(StopReason::Encrypted));
+        assert_eq!(reason(&[0x08]), Some(StopReason::Cut));
+        let mut later_fragment = header(0x08, 1);
+        later_fragment[22] = 1;
+        assert_eq!(reason(&later_fragment), Some(StopReason::NotIp(0x0108)));
+    }
+
+    #[test]
+    fn radiotap_tells_of_checksum_and_padding() {
+        let data = join(&[&header(0x88, 0x01), &[0, 0]]);
+        let body = join(&[&SNAP, &inner_ipv4()]);
+        let read = |radiotap: &[u8], frame: &[&[u8]]| {
+            let frame = join(&[radiotap, &join(frame)]);
+            assert_inner_ipv4(&read(LinkType::IEEE802_11_RADIOTAP, &frame));
+        };
+        read(&[0, 0, 8, 0, 0, 0, 0, 0], &[&data, &body]);
+        // Flags only: a checksum follows.
+        read(&[0, 0, 9, 0, 2, 0, 0, 0, 0x10], &[&data, &body, &[9; 4]]);
+        // A time stamp, aligned to 8, before the flags, behind two presence words.
+        let mut stamped = vec![0, 0, 25, 0, 3, 0, 0, 0x80, 0, 0, 0, 0, 0, 0, 0, 0];
+        stamped.extend([7; 8]);
+        stamped.push(0x20);
+        read(&stamped, &[&data, &[0, 0], &body]);
+        let encrypted = join(&[&[0, 0, 8, 0, 0, 0, 0, 0], &header(0x08, 0x41)]);
+        let stop = Stop { layer: Layer::Ieee80211, offset: 8, reason: StopReason::Encrypted };
+        assert_eq!(super::tests::stop(&encrypted), Some(stop));
+    }
+
+    fn stop(frame: &[u8]) -> Option<Stop> {
+        read(LinkType::IEEE802_11_RADIOTAP, frame).stop
+    }
+}

@@ -167,10 +167,110 @@ impl Walk<'_> {
     }
 }
 
-/// Whether `bytes` start with an IPv6 header whose length fits into the `wire_length` bytes around it.
-pub(super) fn fits(bytes: &[u8], wire_length: usize) -> bool {
-    bytes.first_chunk().is_some_and(|&[first, _, _, _, high, low]| {
-        let payload_length = usize::from(u16::from_be_bytes([high, low]));
-        first >> 4 == 6 && HEADER + payload_length <= wire_length
-    })
+/// How long the packet is that starts with `bytes`, if they look like an IPv6 header.
+pub(super) fn claimed_length(bytes: &[u8]) -> Option<usize> {
+    let &[first, _, _, _, high, low] = bytes.first_chunk()?;
+    (first >> 4 == 6).then_some(HEADER + usize::from(u16::from_be_bytes([high, low])))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::{
+        Decoded, LinkType, Stop, decode,
+        frames::{CHECKED, CLIENT6, SERVER6, ethernet, inner_ipv6, ipv6, join, read, udp, udp_of},
+    };
+
+    const EIGHT: [u8; 6] = [1, 4, 0, 0, 0, 0];
+
+    /// A UDP datagram with its right checksum, behind `extensions`.
+    fn behind(first: u8, extensions: &[u8]) -> Vec<u8> {
+        let datagram = inner_ipv6().split_off(HEADER);
+        ipv6(first, &join(&[extensions, &datagram]))
+    }
+
+    fn assert_query(decoded: &Decoded<'_>) {
+        assert_eq!(udp_of(decoded).payload, b"query");
+        let network = decoded.network.expect("a network");
+        assert_eq!((network.source, network.destination), (IpAddr::from(CLIENT6), IpAddr::from(SERVER6)));
+        assert_eq!((network.protocol, network.fragment), (17, None));
+        assert!(decoded.anomalies.is_empty() && decoded.stop.is_none(), "{decoded:?}");
+    }
+
+    #[test]
+    fn every_extension_header_is_read_over() {
+        for number in [0, 43, 60, 135, 139, 140] {
+            assert_query(&read(LinkType::RAW, &behind(number, &join(&[&[17, 0], &EIGHT]))));
+            let of_24 = join(&[&[17, 2], &[0; 22]]);
+            assert_query(&read(LinkType::RAW, &behind(number, &of_24)));
+        }
+        // The authentication header counts otherwise.
+        assert_query(&read(LinkType::RAW, &behind(51, &join(&[&[17, 4], &[0; 22]]))));
+        let chain = join(&[&[43, 0], &EIGHT, &[44, 0], &EIGHT, &[60, 0, 0, 0, 0, 0, 0, 9], &[17, 0], &EIGHT]);
+        assert_query(&read(LinkType::RAW, &behind(0, &chain)));
+    }
+
+    #[test]
+    fn a_chain_without_end_ends() {
+        let chain = join(&[&[60, 0], &EIGHT]).repeat(100);
+        let packet = ipv6(60, &chain);
+        let decoded = read(LinkType::RAW, &packet);
+        assert_eq!(decoded.stop.map(|stop| stop.reason), Some(StopReason::TooDeep));
+        assert!(decoded.anomalies.has(Anomaly::LayersTooMany));
+    }
+
+    #[test]
+    fn fragments_but_not_atomic_ones() {
+        assert_query(&read(LinkType::RAW, &behind(44, &[17, 0, 0, 0, 1, 2, 3, 4])));
+        let packet = ipv6(0, &join(&[&[44, 0], &EIGHT, &[60, 0, 0x05, 0xa9, 1, 2, 3, 4], b"12345678"]));
+        let decoded = read(LinkType::RAW, &packet);
+        let network = decoded.network.expect("a network");
+        let fragment = Fragment { id: 0x0102_0304, offset: 1448, more: true, length: 8 };
+        assert_eq!((network.protocol, network.fragment), (60, Some(fragment)));
+        assert_eq!(decoded.transport, Transport::Fragment { payload: b"12345678" });
+    }
+
+    #[test]
+    fn lengths() {
+        // No length, as segmentation offload and jumbograms leave it.
+        let mut packet = inner_ipv6();
+        packet[4..6].copy_from_slice(&[0, 0]);
+        assert_query(&read(LinkType::RAW, &packet));
+        // Padding.
+        let mut frame = ethernet(0x86dd, &ipv6(59, &[]));
+        frame.extend([0xaa; 6]);
+        let decoded = read(LinkType::ETHERNET, &frame);
+        assert_eq!(decoded.transport, Transport::Other { payload: &[] });
+        // An extension header that is longer than the packet.
+        let decoded_reason = |payload: &[u8]| {
+            let packet = ipv6(60, payload);
+            let decoded = read(LinkType::RAW, &packet);
+            assert!(decoded.anomalies.has(Anomaly::LengthTooLong));
+            decoded.stop
+        };
+        let malformed = Stop { layer: Layer::Ipv6Extension, offset: 40, reason: StopReason::Malformed };
+        assert_eq!(decoded_reason(&join(&[&[17, 1], &EIGHT])), Some(malformed));
+    }
+
+    #[test]
+    fn a_cut_extension_header_still_tells_the_addresses() {
+        let packet = behind(0, &join(&[&[17, 0], &EIGHT]));
+        let decoded = decode(LinkType::RAW, &packet[..44], packet.len() as u32, &CHECKED);
+        assert_eq!(decoded.network.map(|network| network.source), Some(CLIENT6.into()));
+        let cut = Stop { layer: Layer::Ipv6Extension, offset: 40, reason: StopReason::Cut };
+        assert_eq!(decoded.stop, Some(cut));
+    }
+
+    #[test]
+    fn a_missing_checksum_is_wrong_but_for_tunnels() {
+        let missing = ipv6(17, &udp(40_000, 53, b"query"));
+        assert!(read(LinkType::RAW, &missing).anomalies.has(Anomaly::UdpChecksum));
+        let vxlan = join(&[&[8, 0, 0, 0, 0, 0, 7, 0], &ethernet(0x86dd, &inner_ipv6())]);
+        let tunnel = ipv6(17, &udp(40_000, 4789, &vxlan));
+        assert_query(&read(LinkType::RAW, &tunnel));
+        // A routing header hides the last address, without which there is nothing to verify.
+        let mut routed = behind(43, &join(&[&[17, 0], &EIGHT]));
+        routed[HEADER + 8 + 6] ^= 1;
+        assert_query(&read(LinkType::RAW, &routed));
+    }
 }

@@ -46,6 +46,11 @@ impl LinkType {
     /// Linux "any" captures, version 2.
     pub const LINUX_SLL2: Self = Self(276);
 
+    /// Every link type that [`decode`](super::decode) knows how to begin with.
+    pub fn supported() -> impl Iterator<Item = Self> {
+        NAMES.iter().map(|(link, _)| *link)
+    }
+
     /// Whether [`decode`](super::decode) knows how such frames begin.
     pub fn is_supported(self) -> bool {
         NAMES.iter().any(|(known, _)| *known == self)

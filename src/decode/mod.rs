@@ -12,6 +12,8 @@ mod anomaly;
 mod capture_header;
 mod checksum;
 mod ethernet;
+#[cfg(test)]
+mod frames;
 pub mod fuzz;
 mod gre;
 mod ieee80211;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::{Anomalies, Stop, Tenant};
 
 /// A frame, read down to its innermost transport header; everything borrowed from the frame.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Decoded<'a> {
     /// The innermost IP header that could be read.
     pub network: Option<Network>,
@@ -54,7 +54,7 @@ pub struct Fragment {
 }
 
 /// What the innermost IP header carries.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Transport<'a> {
     /// Nothing that could be read.
     #[default]
@@ -94,7 +94,7 @@ pub enum Transport<'a> {
 }
 
 /// A TCP header with its payload.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TcpView<'a> {
     /// Source port.
     pub source_port: u16,
@@ -139,7 +139,7 @@ impl TcpView<'_> {
 }
 
 /// A UDP header with its payload.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UdpView<'a> {
     /// Source port.
     pub source_port: u16,

@@ -56,7 +56,9 @@ impl Walk<'_> {
     /// PPPoE: version and type (1 and 1), code, session, length of what follows.
     pub(super) fn pppoe(&mut self) -> Next {
         self.enter(Layer::Pppoe);
-        let Some([version_and_type, code, _, _, high, low]) = self.peek::<6>() else { return self.stop_cut() };
+        let Some([version_and_type, code, _, _, high, low]) = self.peek::<6>() else {
+            return self.stop_cut();
+        };
         if version_and_type != 0x11 {
             return self.stop_malformed();
         }
@@ -74,5 +76,56 @@ impl Walk<'_> {
         let Some([_, _, high, low]) = self.peek::<4>() else { return self.stop_cut() };
         let _ = self.skip(4);
         Next::EtherType(u16::from_be_bytes([high, low]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::{
+        LinkType, Stop,
+        frames::{assert_inner_ipv4, assert_inner_ipv6, ethernet, inner_ipv4, inner_ipv6, join, read},
+    };
+
+    #[test]
+    fn ppp_with_every_form_of_header() {
+        for link in [LinkType::PPP, LinkType::PPP_HDLC] {
+            for header in [&[0xff, 0x03, 0x00, 0x21][..], &[0xff, 0x03, 0x21], &[0x00, 0x21], &[0x21]] {
+                assert_inner_ipv4(&read(link, &join(&[header, &inner_ipv4()])));
+            }
+            assert_inner_ipv6(&read(link, &join(&[&[0xff, 0x03, 0x00, 0x57], &inner_ipv6()])));
+            assert_inner_ipv4(&read(link, &join(&[&[0x02, 0x81, 0, 1, 1, 64], &inner_ipv4()])));
+            let control = Stop { layer: Layer::Ppp, offset: 0, reason: StopReason::NotIp(0xc021) };
+            assert_eq!(read(link, &[0xff, 0x03, 0xc0, 0x21, 1]).stop, Some(control));
+            assert_eq!(read(link, &[0xff, 0x03, 0xc0]).stop.map(|stop| stop.reason), Some(StopReason::Cut));
+            let encrypted = read(link, &[0x00, 0x53, 1]).stop;
+            assert_eq!(encrypted.map(|stop| stop.reason), Some(StopReason::Encrypted));
+        }
+    }
+
+    #[test]
+    fn cisco_hdlc_by_link_type_and_by_address() {
+        for link in [LinkType::CISCO_HDLC, LinkType::PPP_HDLC] {
+            for address in [0x0f, 0x8f] {
+                assert_inner_ipv4(&read(link, &join(&[&[address, 0, 8, 0], &inner_ipv4()])));
+            }
+            let keepalive = Stop { layer: Layer::CiscoHdlc, offset: 0, reason: StopReason::NotIp(0x8035) };
+            assert_eq!(read(link, &[0x8f, 0, 0x80, 0x35, 0]).stop, Some(keepalive));
+        }
+    }
+
+    #[test]
+    fn ppp_over_ethernet() {
+        let four = inner_ipv4();
+        let session = join(&[&[0x11, 0, 0, 9, 0, 2 + four.len() as u8, 0, 0x21], &four]);
+        assert_inner_ipv4(&read(LinkType::PPP_ETHER, &session));
+        let mut padded = ethernet(0x8864, &session);
+        padded.extend([0xaa; 4]);
+        assert_inner_ipv4(&read(LinkType::ETHERNET, &padded));
+        let discovery = ethernet(0x8864, &[0x11, 0x09, 0, 0, 0, 0]);
+        let stop = Stop { layer: Layer::Pppoe, offset: 14, reason: StopReason::NotIp(0x8863) };
+        assert_eq!(read(LinkType::ETHERNET, &discovery).stop, Some(stop));
+        let wrong = read(LinkType::PPP_ETHER, &[0x21, 0, 0, 0, 0, 0]).stop;
+        assert_eq!(wrong.map(|stop| stop.reason), Some(StopReason::Malformed));
     }
 }

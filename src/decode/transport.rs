@@ -152,3 +152,167 @@ impl TcpOptions<'_> {
         (TypeLengthValues { rest: self.0 }).any(|(_, value)| value.is_none())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::{
+        LinkType, Stop, StopReason, checksum as sum, decode,
+        frames::{CHECKED, CLIENT, SERVER, ipv4, join, read, tcp, tcp_without_checksum, udp, udp_of},
+    };
+
+    const TIME_STAMP: [u8; 12] = [1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2];
+
+    #[test]
+    fn tcp_fields() {
+        let packet = ipv4(6, &tcp(40_000, 443, &TIME_STAMP, b"hello"));
+        let decoded = read(LinkType::RAW, &packet);
+        let expected = TcpView {
+            source_port: 40_000,
+            destination_port: 443,
+            sequence: 1,
+            acknowledgment: 2,
+            flags: TcpView::PSH | TcpView::ACK,
+            window: 0x2000,
+            payload: b"hello",
+            payload_length: 5,
+        };
+        assert_eq!(decoded.transport, Transport::Tcp(expected));
+        assert!(decoded.anomalies.is_empty() && decoded.stop.is_none());
+    }
+
+    #[test]
+    fn tcp_cut_at_every_byte() {
+        let packet = ipv4(6, &tcp(40_000, 443, &TIME_STAMP, b"hello"));
+        let cut_to =
+            |length: usize| decode(LinkType::RAW, &packet[..20 + length], packet.len() as u32, &CHECKED);
+        for length in 0..37 {
+            let decoded = cut_to(length);
+            assert!(decoded.anomalies.has(Anomaly::Truncated));
+            let cut = Stop { layer: Layer::Tcp, offset: 20, reason: StopReason::Cut };
+            assert_eq!(decoded.stop, (length < 32).then_some(cut));
+            match decoded.transport {
+                Transport::Other { payload } => assert!(length < 14 && payload.len() == length),
+                Transport::Tcp(view) => {
+                    assert!(length >= 14);
+                    assert_eq!((view.source_port, view.sequence, view.flags), (40_000, 1, 0x18));
+                    assert_eq!(view.payload_length, 5);
+                    assert_eq!(view.payload, &b"hello"[..length.saturating_sub(32)]);
+                    assert_eq!(view.window, if length < 16 { 0 } else { 0x2000 });
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn tcp_with_a_damaged_header() {
+        let mut segment = tcp(1, 2, &[], b"");
+        segment[12] = 0x40;
+        let packet = ipv4(6, &segment);
+        let decoded = read(LinkType::RAW, &packet);
+        let malformed = Stop { layer: Layer::Tcp, offset: 20, reason: StopReason::Malformed };
+        assert_eq!(decoded.stop, Some(malformed));
+        assert!(decoded.anomalies.has(Anomaly::LengthTooShort));
+        segment[12] = 0x60;
+        let packet = ipv4(6, &segment);
+        let decoded = read(LinkType::RAW, &packet);
+        assert_eq!(decoded.stop, Some(malformed));
+        assert!(decoded.anomalies.has(Anomaly::LengthTooLong));
+        for (options, damaged) in [
+            ([2, 4, 5, 180, 1, 3, 3, 7], false),
+            ([2, 4, 5, 180, 0, 9, 9, 9], false),
+            ([2, 0, 5, 180, 1, 3, 3, 7], true),
+            ([2, 4, 5, 180, 1, 1, 3, 9], true),
+        ] {
+            let packet = ipv4(6, &tcp(1, 2, &options, b""));
+            assert_eq!(read(LinkType::RAW, &packet).anomalies.has(Anomaly::OptionDamaged), damaged);
+        }
+    }
+
+    #[test]
+    fn checksums_right_wrong_and_left_to_the_network_card() {
+        let wrong = |segment: &[u8], protocol: u8, anomaly: Anomaly| {
+            read(LinkType::RAW, &ipv4(protocol, segment)).anomalies.has(anomaly)
+        };
+        let mut segment = tcp(1, 2, &[], b"odd");
+        assert!(!wrong(&segment, 6, Anomaly::TcpChecksum));
+        segment[22] ^= 1;
+        assert!(wrong(&segment, 6, Anomaly::TcpChecksum));
+        // The sum of the pseudo header alone: what a host's own capture shows of what it sends.
+        let mut pseudo = join(&[&CLIENT.octets(), &SERVER.octets(), &[0, 6, 0]]);
+        pseudo.push(segment.len() as u8);
+        segment[16..18].copy_from_slice(&(!sum::of(&pseudo)).to_be_bytes());
+        assert!(!wrong(&segment, 6, Anomaly::TcpChecksum));
+        assert!(wrong(&tcp_without_checksum(1, 2, &[], b"odd"), 6, Anomaly::TcpChecksum));
+
+        let mut datagram = udp(1, 2, b"odd");
+        assert!(!wrong(&datagram, 17, Anomaly::UdpChecksum), "none at all");
+        let right = sum::for_tests(CLIENT.into(), SERVER.into(), 17, &datagram);
+        datagram[6..8].copy_from_slice(&right.to_be_bytes());
+        assert!(!wrong(&datagram, 17, Anomaly::UdpChecksum));
+        datagram[7] ^= 1;
+        assert!(wrong(&datagram, 17, Anomaly::UdpChecksum));
+        // What was cut cannot be verified.
+        let packet = ipv4(17, &datagram);
+        let cut = decode(LinkType::RAW, &packet[..30], packet.len() as u32, &CHECKED);
+        assert!(!cut.anomalies.has(Anomaly::UdpChecksum));
+    }
+
+    #[test]
+    fn udp_lengths() {
+        let with_length = |length: u8| {
+            let mut datagram = udp(40_000, 53, b"query");
+            datagram[5] = length;
+            ipv4(17, &datagram)
+        };
+        // Segmentation offload leaves none.
+        let packet = with_length(0);
+        assert_eq!((udp_of(&read(LinkType::RAW, &packet)).payload, 5), (&b"query"[..], 5));
+        // Shorter than what IP carries: the rest is not payload.
+        let packet = with_length(10);
+        let decoded = read(LinkType::RAW, &packet);
+        assert_eq!((udp_of(&decoded).payload, udp_of(&decoded).payload_length), (&b"qu"[..], 2));
+        assert!(decoded.anomalies.has(Anomaly::TrailingBytes));
+        // Longer: read as far as it goes.
+        let packet = with_length(99);
+        let decoded = read(LinkType::RAW, &packet);
+        assert_eq!((udp_of(&decoded).payload, udp_of(&decoded).payload_length), (&b"query"[..], 5));
+        assert!(decoded.anomalies.has(Anomaly::LengthTooLong));
+        // Shorter than its own header.
+        let packet = with_length(7);
+        let decoded = read(LinkType::RAW, &packet);
+        assert_eq!(decoded.stop.map(|stop| stop.reason), Some(StopReason::Malformed));
+        assert!(decoded.anomalies.has(Anomaly::LengthTooShort));
+    }
+
+    #[test]
+    fn udp_cut_at_every_byte() {
+        let packet = ipv4(17, &udp(40_000, 53, b"query"));
+        for length in 0..13 {
+            let decoded = decode(LinkType::RAW, &packet[..20 + length], packet.len() as u32, &CHECKED);
+            assert_eq!(decoded.stop.is_some(), length < 8);
+            match decoded.transport {
+                Transport::Other { .. } => assert!(length < 4),
+                Transport::Udp(view) => {
+                    assert_eq!(
+                        (view.source_port, view.destination_port, view.payload_length),
+                        (40_000, 53, 5)
+                    );
+                    assert_eq!(view.payload, &b"query"[..length.saturating_sub(8)]);
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn icmp_and_sctp() {
+        let packet = ipv4(1, &[8, 3, 0, 0, b'p']);
+        let expected = Transport::Icmp { kind: 8, code: 3, payload: b"p" };
+        assert_eq!(read(LinkType::RAW, &packet).transport, expected);
+        let packet = ipv4(132, &join(&[&[0, 80, 0x1f, 0x90, 0, 0, 0, 0, 0, 0, 0, 0], b"chunk"]));
+        let expected = Transport::Sctp { source_port: 80, destination_port: 8080, payload: b"chunk" };
+        assert_eq!(read(LinkType::RAW, &packet).transport, expected);
+    }
+}

@@ -180,7 +180,7 @@ impl Walk<'_> {
         if u16_at(start, length) == Some(ORIGIN) {
             length += 8;
         }
-        if !ipv6::fits(start.get(length..)?, self.wire_rest() - length) {
+        if length + ipv6::claimed_length(start.get(length..)?)? > self.wire_rest() {
             return None;
         }
         self.open_tunnel(TunnelKind::Teredo)?;
@@ -236,4 +236,234 @@ fn geneve_tenant(options: &[u8]) -> Option<(TenantKind, u64)> {
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::{
+        DecodeOptions, LinkType, Stop, Tenant, Transport, decode,
+        frames::{
+            OUTER_CLIENT, OUTER_SERVER, assert_inner_ipv4, assert_inner_ipv6, ethernet, inner_ipv4,
+            inner_ipv6, ipv4, join, outer, read, udp, udp_of,
+        },
+    };
+
+    const NONE: Tenant = Tenant { kind: TenantKind::Input, key: 0 };
+
+    fn vni(key: u64) -> Tenant {
+        Tenant { kind: TenantKind::Vni, key }
+    }
+
+    /// Asserts that the packet inside was found behind `header`, in a tunnel of this kind and tenant.
+    #[track_caller]
+    fn assert_opened(port: u16, header: &[u8], inside: &[u8], kind: TunnelKind, tenant: Tenant) {
+        let frame = outer(17, &udp(50_000, port, &join(&[header, inside])));
+        let decoded = read(LinkType::ETHERNET, &frame);
+        assert!(decoded.stop.is_none(), "{decoded:?}");
+        match decoded.network {
+            Some(network) if network.source.is_ipv6() => assert_inner_ipv6(&decoded),
+            _ => assert_inner_ipv4(&decoded),
+        }
+        let tunnel = decoded.tunnel.expect("a tunnel");
+        assert_eq!((tunnel.kind, tunnel.depth, tunnel.protocol), (kind, 1, 17));
+        assert_eq!((tunnel.source_port, tunnel.destination_port), (50_000, port));
+        assert_eq!((tunnel.source, tunnel.destination), (OUTER_CLIENT.into(), OUTER_SERVER.into()));
+        assert_eq!(decoded.tenant, tenant);
+    }
+
+    /// Asserts that the datagram stays what it is: UDP with this payload, and nothing odd.
+    #[track_caller]
+    fn assert_left(port: u16, payload: &[u8]) {
+        let frame = outer(17, &udp(50_000, port, payload));
+        let decoded = read(LinkType::ETHERNET, &frame);
+        assert_eq!(udp_of(&decoded).payload, payload);
+        assert_eq!((decoded.tunnel, decoded.tenant, decoded.stop), (None, NONE, None));
+        assert_eq!(decoded.network.map(|network| network.source), Some(OUTER_CLIENT.into()));
+        assert!(decoded.anomalies.is_empty() && decoded.vlan.ids().is_empty());
+    }
+
+    #[test]
+    fn vxlan_on_both_ports() {
+        let inside = ethernet(0x0800, &inner_ipv4());
+        for port in [4789, 8472] {
+            assert_opened(port, &[8, 0, 0, 0, 1, 2, 3, 0], &inside, TunnelKind::Vxlan, vni(0x010203));
+        }
+        assert_left(4789, &join(&[&[0, 0, 0, 0, 1, 2, 3, 0], &inside]));
+        assert_left(4789, &[8, 0, 0, 0, 1, 2, 3]);
+        assert_left(4789, b"whatever else uses this port, with no frame inside");
+        assert_left(4789, &join(&[&[8, 0, 0, 0, 1, 2, 3, 0], &ethernet(0x8100, &[0, 1, 0x12, 0x34])]));
+        assert_left(4790 + 1, &join(&[&[8, 0, 0, 0, 1, 2, 3, 0], &inside]));
+    }
+
+    #[test]
+    fn vxlan_with_a_group_policy_is_flagged_and_opened() {
+        let payload = join(&[&[0x88, 0, 0, 5, 1, 2, 3, 0], &ethernet(0x0800, &inner_ipv4())]);
+        let frame = outer(17, &udp(50_000, 4789, &payload));
+        let decoded = read(LinkType::ETHERNET, &frame);
+        assert!(decoded.anomalies.has(Anomaly::ReservedBits));
+        assert_eq!(decoded.tunnel.map(|tunnel| tunnel.kind), Some(TunnelKind::Vxlan));
+    }
+
+    #[test]
+    fn vxlan_with_arp_leaves_the_carrier_and_says_so() {
+        let payload = join(&[&[8, 0, 0, 0, 1, 2, 3, 0], &ethernet(0x0806, &[0; 28])]);
+        let frame = outer(17, &udp(50_000, 4789, &payload));
+        let decoded = read(LinkType::ETHERNET, &frame);
+        assert_eq!(udp_of(&decoded).payload, payload);
+        assert_eq!((decoded.tunnel, decoded.tenant), (None, NONE));
+        let stop = Stop { layer: Layer::Arp, offset: 64, reason: StopReason::NotIp(0x0806) };
+        assert_eq!(decoded.stop, Some(stop));
+    }
+
+    #[test]
+    fn vxlan_gpe_by_next_protocol() {
+        let (four, six) = (inner_ipv4(), inner_ipv6());
+        let kind = TunnelKind::VxlanGpe;
+        assert_opened(4790, &[0x0c, 0, 0, 1, 0, 0, 9, 0], &four, kind, vni(9));
+        assert_opened(4790, &[0x0c, 0, 0, 2, 0, 0, 9, 0], &six, kind, vni(9));
+        assert_opened(4790, &[0x0c, 0, 0, 3, 0, 0, 9, 0], &ethernet(0x0800, &four), kind, vni(9));
+        assert_opened(4790, &[0x08, 0, 0, 0, 0, 0, 9, 0], &ethernet(0x0800, &four), kind, vni(9));
+        assert_opened(4790, &[0x04, 0, 0, 1, 0, 0, 0, 0], &four, kind, NONE);
+        assert_left(4790, &join(&[&[0x0c, 0, 0, 4, 0, 0, 9, 0], &four]));
+    }
+
+    #[test]
+    fn geneve_with_any_options() {
+        let (four, six) = (inner_ipv4(), inner_ipv6());
+        let kind = TunnelKind::Geneve;
+        assert_opened(6081, &[0, 0, 0x65, 0x58, 0, 0, 9, 0], &ethernet(0x0800, &four), kind, vni(9));
+        assert_opened(6081, &[0, 0, 8, 0, 0, 0, 9, 0], &four, kind, vni(9));
+        assert_opened(6081, &[0, 0, 0x86, 0xdd, 0, 0, 9, 0], &six, kind, vni(9));
+        let endpoint = [0x01, 0x08, 1, 2, 1, 2, 3, 4, 5, 6, 7, 8];
+        let cookie = [0x01, 0x08, 3, 1, 9, 9, 9, 9];
+        let network = [0x01, 0x32, 0x81, 1, 0, 0, 0, 7];
+        let aws = Tenant { kind: TenantKind::AwsEndpoint, key: 0x0102_0304_0506_0708 };
+        let google = Tenant { kind: TenantKind::GcpNetwork, key: 7 };
+        for (options, vni_byte, tenant) in [
+            (join(&[&endpoint, &cookie]), 0, aws),
+            (join(&[&cookie, &endpoint]), 0, aws),
+            (join(&[&cookie, &network]), 0, google),
+            (cookie.to_vec(), 0, vni(0)),
+            // An identifier says more than an option.
+            (endpoint.to_vec(), 9, vni(9)),
+            // An option longer than the options.
+            (vec![1, 8, 1, 2, 1, 2, 3, 4], 0, vni(0)),
+        ] {
+            let words = (options.len() / 4) as u8;
+            let header = join(&[&[words, 0x40, 8, 0, 0, 0, vni_byte, 0], &options]);
+            assert_opened(6081, &header, &four, kind, tenant);
+        }
+        assert_left(6081, &join(&[&[0x40, 0, 8, 0, 0, 0, 9, 0], &four]));
+        assert_left(6081, &[0x3f, 0, 8, 0, 0, 0, 9, 0, 1]);
+        assert_left(6081, &join(&[&[0, 0, 0x12, 0x34, 0, 0, 9, 0], &four]));
+    }
+
+    #[test]
+    fn mirroring_through_a_gateway_load_balancer_belongs_to_its_endpoint() {
+        let vxlan = udp(50_000, 4789, &join(&[&[8, 0, 0, 0, 0, 0, 77, 0], &ethernet(0x0800, &inner_ipv4())]));
+        let header = [3, 0, 8, 0, 0, 0, 0, 0, 0x01, 0x08, 1, 2, 0, 0, 0, 0, 0, 0, 0, 5];
+        let frame = outer(17, &udp(50_000, 6081, &join(&[&header, &ipv4(17, &vxlan)])));
+        let decoded = read(LinkType::ETHERNET, &frame);
+        assert_inner_ipv4(&decoded);
+        let tunnel = decoded.tunnel.expect("a tunnel");
+        assert_eq!((tunnel.kind, tunnel.depth, tunnel.destination_port), (TunnelKind::Geneve, 2, 6081));
+        assert_eq!(decoded.tenant, Tenant { kind: TenantKind::AwsEndpoint, key: 5 });
+    }
+
+    #[test]
+    fn gtp_u_with_optional_fields_and_extensions() {
+        let four = inner_ipv4();
+        let length = four.len() as u8;
+        let kind = TunnelKind::Gtpu;
+        let endpoint = [0, 0, 0, 9];
+        for (header, tail) in [
+            (join(&[&[0x30, 255, 0, length], &endpoint]), 0),
+            (join(&[&[0x32, 255, 0, length + 4], &endpoint, &[0, 1, 0, 0]]), 0),
+            (join(&[&[0x34, 255, 0, length + 8], &endpoint, &[0, 1, 0, 0x85, 1, 0, 9, 0]]), 0),
+            (
+                join(&[
+                    &[0x36, 255, 0, length + 16],
+                    &endpoint,
+                    &[0, 1, 0, 0x85, 1, 0, 9, 0xc0, 2, 0, 9, 0, 0, 0, 0, 0],
+                ]),
+                0,
+            ),
+            // Bytes behind the packet.
+            (join(&[&[0x30, 255, 0, length], &endpoint]), 3),
+        ] {
+            let inside = join(&[&four, &vec![0xaa; tail]]);
+            assert_opened(2152, &header, &inside, kind, NONE);
+            let frame = outer(17, &udp(2152, 50_000, &join(&[&header, &inside])));
+            assert_inner_ipv4(&read(LinkType::ETHERNET, &frame));
+            let options = DecodeOptions { gtp_is_tenant: true, ..DecodeOptions::default() };
+            let decoded = decode(LinkType::ETHERNET, &frame, frame.len() as u32, &options);
+            assert_eq!(decoded.tenant, Tenant { kind: TenantKind::GtpTunnel, key: 9 });
+        }
+        // An echo request, a packet of another version, an extension without an end, no IP inside.
+        assert_left(2152, &join(&[&[0x32, 1, 0, 4], &endpoint, &[0; 4]]));
+        assert_left(2152, &join(&[&[0x50, 255, 0, length], &endpoint, &four]));
+        assert_left(2152, &join(&[&[0x34, 255, 0, 8], &endpoint, &[0, 1, 0, 0x85, 0, 0, 9, 0]]));
+        assert_left(2152, &join(&[&[0x30, 255, 0, 5], &endpoint, b"query"]));
+    }
+
+    #[test]
+    fn teredo_only_with_ipv6_inside() {
+        let six = inner_ipv6();
+        let kind = TunnelKind::Teredo;
+        let origin = [0, 0, 1, 2, 3, 4, 5, 6];
+        let authentication = [0, 1, 2, 3, 1, 1, 2, 2, 2, 8, 8, 8, 8, 8, 8, 8, 8, 0];
+        assert_opened(3544, &[], &six, kind, NONE);
+        assert_opened(3544, &origin, &six, kind, NONE);
+        assert_opened(3544, &authentication, &six, kind, NONE);
+        assert_opened(3544, &join(&[&authentication, &origin]), &six, kind, NONE);
+        assert_left(3544, &inner_ipv4());
+        assert_left(3544, &six[..six.len() - 1]);
+        assert_left(3544, &origin);
+        let answer = outer(17, &udp(3544, 50_000, &six));
+        assert_inner_ipv6(&read(LinkType::ETHERNET, &answer));
+    }
+
+    #[test]
+    fn ayiya_with_identity_and_signature() {
+        let header = |next: u8, operation: u8| join(&[&[0x44, 0x52, operation, next, 0, 0, 0, 1], &[7; 36]]);
+        assert_opened(5072, &header(41, 0x11), &inner_ipv6(), TunnelKind::Ayiya, NONE);
+        assert_opened(5072, &header(4, 0x11), &inner_ipv4(), TunnelKind::Ayiya, NONE);
+        assert_left(5072, &join(&[&header(59, 0x11), b""]));
+        assert_left(5072, &join(&[&header(41, 0x10), &inner_ipv6()]));
+        assert_left(5072, &header(41, 0x11)[..20]);
+    }
+
+    #[test]
+    fn gre_in_udp() {
+        let kind = TunnelKind::GreUdp;
+        let key = Tenant { kind: TenantKind::GreKey, key: 3 };
+        assert_opened(4754, &[0x20, 0, 8, 0, 0, 0, 0, 3], &inner_ipv4(), kind, key);
+        assert_left(4754, &[0x20, 0, 8, 0]);
+        assert_left(4754, &join(&[&[0x0f, 0, 8, 0], &inner_ipv4()]));
+        assert_left(4754, &join(&[&[0, 0, 8, 0], b"no packet"]));
+        assert_left(4754, &join(&[&[0x30, 1, 0x88, 0x0b, 0, 9, 0, 0], b"no packet"]));
+    }
+
+    #[test]
+    fn a_tunnel_cut_before_its_ip_header_stays_closed() {
+        let payload = join(&[&[8, 0, 0, 0, 1, 2, 3, 0], &ethernet(0x0800, &inner_ipv4())]);
+        let frame = outer(17, &udp(50_000, 4789, &payload));
+        for length in 42..frame.len() {
+            let decoded =
+                decode(LinkType::ETHERNET, &frame[..length], frame.len() as u32, &DecodeOptions::default());
+            assert!(decoded.anomalies.has(Anomaly::Truncated));
+            // 42 bytes to the VXLAN header, 22 to the IP header inside, 20 of that.
+            assert_eq!(decoded.tunnel.is_some(), length >= 84);
+            if length < 84 {
+                let view = udp_of(&decoded);
+                assert_eq!(view.payload, &payload[..length - 42]);
+                assert_eq!(view.payload_length as usize, payload.len());
+            } else if length < 92 {
+                assert_eq!(decoded.stop.map(|stop| stop.reason), Some(StopReason::Cut));
+            } else {
+                assert!(matches!(decoded.transport, Transport::Udp(view) if view.destination_port == 53));
+            }
+        }
+    }
 }

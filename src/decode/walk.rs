@@ -3,8 +3,8 @@
 use crate::limits;
 
 use super::{
-    Anomaly, DecodeOptions, Decoded, Layer, LinkType, Network, Stop, StopReason, Tenant, TenantKind, Transport,
-    Tunnel, TunnelKind, VlanStack, anomaly::Anomalies,
+    Anomaly, DecodeOptions, Decoded, Layer, LinkType, Network, Stop, StopReason, Tenant, TenantKind,
+    Transport, Tunnel, TunnelKind, VlanStack, anomaly::Anomalies,
 };
 
 /// What stands at the cursor. Each layer is read by one method of [`Walk`], which answers what comes
@@ -338,5 +338,124 @@ impl<'a> Walk<'a> {
     pub(super) fn forget_wrong_guess(&mut self) {
         let telling = |stop: &Stop| stop.layer == Layer::Arp || stop.reason == StopReason::TooDeep;
         self.out.stop = self.out.stop.filter(telling);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::{
+        decode, decode_datagram,
+        frames::{
+            OUTER_CLIENT, OUTER_SERVER, assert_inner_ipv4, assert_inner_ipv6, ethernet, inner_ipv4,
+            inner_ipv6, ipv4, ipv4_between, ipv4_with, ipv6, join, outer, read, tag, udp, udp_of,
+        },
+    };
+
+    #[test]
+    fn ip_in_ip_in_all_four_ways() {
+        let (four, six) = (inner_ipv4(), inner_ipv6());
+        for (frame, kind, over_ipv6) in [
+            (outer(4, &four), TunnelKind::IpInIp, false),
+            (outer(41, &six), TunnelKind::SixInFour, false),
+            (ethernet(0x86dd, &ipv6(4, &four)), TunnelKind::FourInSix, true),
+            (ethernet(0x86dd, &ipv6(41, &six)), TunnelKind::IpInIp, true),
+        ] {
+            let decoded = read(LinkType::ETHERNET, &frame);
+            match decoded.network.map(|network| network.source.is_ipv6()) {
+                Some(true) => assert_inner_ipv6(&decoded),
+                _ => assert_inner_ipv4(&decoded),
+            }
+            let tunnel = decoded.tunnel.expect("a tunnel");
+            assert_eq!((tunnel.kind, tunnel.depth, tunnel.source_port), (kind, 1, 0));
+            assert_eq!(tunnel.source.is_ipv6(), over_ipv6);
+            assert!(decoded.tenant.is_default());
+        }
+    }
+
+    #[test]
+    fn tunnels_are_opened_to_the_depth() {
+        let mut packet = inner_ipv4();
+        for depth in 1..=limits::TUNNEL_DEPTH {
+            packet = ipv4_between(OUTER_CLIENT, OUTER_SERVER, 4, &packet);
+            let decoded = read(LinkType::RAW, &packet);
+            assert_inner_ipv4(&decoded);
+            assert_eq!(decoded.tunnel.map(|tunnel| tunnel.depth), Some(depth));
+        }
+        packet = ipv4_between(OUTER_CLIENT, OUTER_SERVER, 4, &packet);
+        let decoded = read(LinkType::RAW, &packet);
+        assert!(decoded.anomalies.has(Anomaly::TunnelsTooDeep));
+        let stop = Stop { layer: Layer::Ipv4, offset: 100, reason: StopReason::TooDeep };
+        assert_eq!(decoded.stop, Some(stop));
+        assert_eq!(decoded.tunnel.map(|tunnel| tunnel.depth), Some(limits::TUNNEL_DEPTH));
+        assert_eq!(decoded.transport, Transport::Other { payload: &packet[100..] });
+        assert_eq!(decoded.network.map(|network| network.source), Some(OUTER_CLIENT.into()));
+    }
+
+    #[test]
+    fn a_tunnel_that_tells_the_tenant_outweighs_a_tag() {
+        let inside = ethernet(0x8100, &tag(9, 0x0800, &inner_ipv4()));
+        let vxlan = udp(50_000, 4789, &join(&[&[8, 0, 0, 0, 0, 0, 7, 0], &inside]));
+        let frame = ethernet(0x8100, &tag(5, 0x0800, &ipv4(17, &vxlan)));
+        let options = DecodeOptions { vlan_is_tenant: true, ..DecodeOptions::default() };
+        let decoded = decode(LinkType::ETHERNET, &frame, frame.len() as u32, &options);
+        assert_eq!(decoded.vlan.ids(), [5, 9]);
+        assert_eq!(decoded.tenant, Tenant { kind: TenantKind::Vni, key: 7 });
+        // A tunnel that tells nothing does not.
+        let frame = ethernet(0x8100, &tag(5, 0x0800, &ipv4(4, &inner_ipv4())));
+        let decoded = decode(LinkType::ETHERNET, &frame, frame.len() as u32, &options);
+        assert_eq!(decoded.tenant, Tenant { kind: TenantKind::Vlan, key: 5 });
+    }
+
+    #[test]
+    fn a_datagram_goes_on_where_its_fragments_stopped() {
+        let vxlan = |payload: &[u8]| join(&[&[8, 0, 0, 0, 0, 0, 7, 0], &ethernet(0x0800, payload)]);
+        // A fragment inside a tunnel: the transport is inside the datagram.
+        let datagram = inner_ipv4().split_off(20);
+        let fragment = ipv4_with(
+            crate::decode::frames::CLIENT,
+            crate::decode::frames::SERVER,
+            17,
+            0x2000,
+            &[],
+            &datagram[..8],
+        );
+        let frame = outer(17, &udp(50_000, 4789, &vxlan(&fragment)));
+        let part = read(LinkType::ETHERNET, &frame);
+        assert_eq!(part.transport, Transport::Fragment { payload: &datagram[..8] });
+        let decoded = decode_datagram(&part, &datagram);
+        assert_inner_ipv4(&decoded);
+        assert_eq!((decoded.tunnel, decoded.tenant), (part.tunnel, Tenant { kind: TenantKind::Vni, key: 7 }));
+
+        // A tunnel inside fragments: it is opened in the datagram.
+        let datagram = udp(50_000, 4789, &vxlan(&inner_ipv4()));
+        let fragment = ipv4_with(OUTER_CLIENT, OUTER_SERVER, 17, 0x2000, &[], &datagram[..16]);
+        let part = read(LinkType::RAW, &fragment);
+        assert!(part.tunnel.is_none());
+        let decoded = decode_datagram(&part, &datagram);
+        assert_inner_ipv4(&decoded);
+        let tunnel = decoded.tunnel.expect("a tunnel");
+        assert_eq!((tunnel.kind, tunnel.depth, tunnel.source), (TunnelKind::Vxlan, 1, OUTER_CLIENT.into()));
+        assert_eq!(decoded.tenant, Tenant { kind: TenantKind::Vni, key: 7 });
+
+        // Behind extension headers.
+        let packet = ipv6(44, &[60, 0, 0, 1, 0, 0, 0, 9, 17, 0, 1, 4, 0, 0, 0, 0]);
+        let part = read(LinkType::RAW, &packet);
+        let datagram = join(&[&[17, 0, 1, 4, 0, 0, 0, 0], &udp(40_000, 53, b"query")]);
+        let decoded = decode_datagram(&part, &datagram);
+        assert_eq!(udp_of(&decoded).payload, b"query");
+        assert_eq!(decoded.network.map(|network| (network.protocol, network.fragment)), Some((17, None)));
+        assert!(decode_datagram(&Decoded::default(), b"anything").network.is_none());
+    }
+
+    #[test]
+    fn a_mirror_that_truncates_leaves_the_length_on_the_wire() {
+        let packet = ipv4(17, &udp(40_000, 53, &[7; 500]));
+        let mirrored = join(&[&[8, 0, 0, 0, 0, 0, 7, 0], &ethernet(0x0800, &packet[..128])]);
+        let frame = outer(17, &udp(50_000, 4789, &mirrored));
+        let decoded = read(LinkType::ETHERNET, &frame);
+        let view = udp_of(&decoded);
+        assert_eq!((view.payload.len(), view.payload_length), (100, 500));
+        assert!(decoded.anomalies.has(Anomaly::LengthTooLong));
     }
 }

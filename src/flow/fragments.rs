@@ -409,8 +409,10 @@ impl Partial {
                 gaps.push((position, piece.start));
             }
             let (from, to) = (piece.start.max(offset), piece.end().min(end));
-            let known =
-                piece.bytes.get((from - piece.start) as usize..(to - piece.start) as usize).unwrap_or_default();
+            let known = piece
+                .bytes
+                .get((from - piece.start) as usize..(to - piece.start) as usize)
+                .unwrap_or_default();
             if known != between(from, to) {
                 added.overlap = Overlap::Different;
             } else if added.overlap == Overlap::None {
@@ -510,7 +512,8 @@ mod tests {
 
     #[test]
     fn any_order_gives_the_datagram() {
-        let pieces: [(u32, bool, &[u8]); 3] = [(0, true, b"aaaaaaaa"), (8, true, b"bbbbbbbb"), (16, false, b"cc")];
+        let pieces: [(u32, bool, &[u8]); 3] =
+            [(0, true, b"aaaaaaaa"), (8, true, b"bbbbbbbb"), (16, false, b"cc")];
         for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0], [2, 0, 1]] {
             let mut pool = Fragments::new();
             let mut last = FragmentOutcome::Pending;
@@ -629,7 +632,10 @@ mod tests {
         for index in 0..count {
             assert_eq!(push(&mut pool, 1, index * 16, true, &[0; 8]), FragmentOutcome::Pending);
         }
-        assert_eq!(push(&mut pool, 1, count * 16, true, &[0; 8]), FragmentOutcome::Rejected(Refusal::TooMany));
+        assert_eq!(
+            push(&mut pool, 1, count * 16, true, &[0; 8]),
+            FragmentOutcome::Rejected(Refusal::TooMany)
+        );
         assert_eq!((pool.held, pool.counters().too_many), (0, 1));
     }
 
