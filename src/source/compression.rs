@@ -256,7 +256,8 @@ mod tests {
     #[test]
     fn several_members_are_one_stream() {
         let data = data();
-        let encoders: [(Compression, fn(&[u8]) -> Vec<u8>); 4] = [
+        type Encode = fn(&[u8]) -> Vec<u8>;
+        let encoders: [(Compression, Encode); 4] = [
             (Compression::Gzip, gzip),
             (Compression::Zstd, zstd),
             (Compression::Lz4, lz4),

@@ -151,7 +151,7 @@ impl fmt::Display for NoticeKind {
             }
             Self::NotAFile => f.write_str("not a file that can be read; name a capture file or a directory"),
             Self::Version { format, major, minor } => {
-                write!(f, "{format} version {major}.{minor} does not exist; the file's header may be damaged")
+                write!(f, "{format} version {major}.{minor} cannot be read; the file's header may be damaged")
             }
             Self::Truncated { have, need } => write!(
                 f,

@@ -75,9 +75,9 @@ impl Stream {
     /// When the system gives no thread.
     pub(super) fn beside(source: Box<dyn Read + Send>, chunk_bytes: usize) -> io::Result<Self> {
         let (sender, receiver) = bounded(WAITING_CHUNKS);
-        let mut reader = Reader { source, chunk_bytes, fault: None, ended: false };
+        let reader = Reader { source, chunk_bytes, fault: None, ended: false };
         thread::Builder::new().name("decode".to_owned()).spawn(move || {
-            while let Some(chunk) = reader.next() {
+            for chunk in reader {
                 if sender.send(chunk).is_err() {
                     return;
                 }

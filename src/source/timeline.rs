@@ -191,6 +191,12 @@ impl Timeline {
         Arc::clone(&self.progress)
     }
 
+    /// How many captures are open.
+    #[cfg(test)]
+    pub(super) fn open_files(&self) -> usize {
+        self.open.iter().flatten().count()
+    }
+
     /// Learns when each file begins and ranks the files.
     fn look_ahead(&mut self) {
         let count = self.files.len();
@@ -286,15 +292,16 @@ impl Timeline {
         // At the limit of open files nothing can be opened, so nothing is waited for.
         let can_open = self.heads.len() + 1 < OPEN_FILES;
         let ahead = self.ahead.last().filter(|_| can_open).map(|ahead| ahead.start);
-        let mut first = true;
+        let rank = open.rank;
+        let is_next =
+            |time| rival.is_none_or(|rival| (time, rank) < rival) && ahead.is_none_or(|start| time < start);
+        let before = batch.len();
         while batch.len() < BATCH_FRAMES {
             let Some(time) = open.input.head() else { break };
-            let before_rival = rival.is_none_or(|rival| (time, open.rank) < rival);
-            let before_ahead = ahead.is_none_or(|start| time < start);
-            if !first && !(before_rival && before_ahead) {
+            // That the first one is next is why this file was chosen.
+            if batch.len() > before && !is_next(time) {
                 break;
             }
-            first = false;
             let Some(length) = open.input.take_into(batch) else { break };
             self.accounting.bytes += u64::from(length);
             if time < self.latest {
