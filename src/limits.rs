@@ -92,6 +92,18 @@ pub const FRAME_BYTES: u32 = 262_144;
 pub const BATCH_FRAMES: usize = 512;
 /// Frames within which a capture that is out of order is put in order.
 pub const REORDER_FRAMES: usize = 4096;
+/// Bytes of the frames among which a capture is put in order: fewer frames wait when they are large.
+pub const REORDER_BYTES: u64 = 16 << 20;
+/// Records that are read, over all files together, to learn when each file begins.
+pub const PEEK_RECORDS: usize = 1 << 20;
+/// Bytes of a pcapng block that must be read whole (libpcap's limit); unknown blocks may be longer.
+pub const BLOCK_BYTES: u32 = 16 << 20;
+/// Decoded chunks of one compressed input that frames in waiting may hold; beyond, their bytes are copied.
+pub const HELD_CHUNKS: usize = 24;
+/// Memory that one zstd or xz stream may ask for to be decoded.
+pub const DECODER_BYTES: u64 = 128 << 20;
+/// Files of a directory that are skipped with a line of their own; further ones are counted.
+pub const SKIP_NOTICES: usize = 20;
 /// Capture files of one timeline that are open at once; more that overlap in time are an error.
 pub const OPEN_FILES: usize = 512;
 /// Interfaces of one pcapng section.

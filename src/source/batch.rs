@@ -82,14 +82,24 @@ impl FrameBatch {
         self.records.is_empty()
     }
 
+    /// The number of the first frame.
+    pub fn first_number(&self) -> u64 {
+        self.first_number
+    }
+
     /// The frames in order; bytes that a chunk does not have read as empty.
     pub fn frames(&self) -> impl Iterator<Item = Frame<'_>> {
-        self.records.iter().enumerate().map(|(index, record)| {
-            let chunk: &[u8] = self.chunks.get(record.chunk as usize).map_or(&[], |chunk| (**chunk).as_ref());
+        // Neighbours mostly share a chunk, so its slice is asked for only where the chunk changes.
+        let mut current = (u32::MAX, <&[u8]>::default());
+        self.records.iter().enumerate().map(move |(index, record)| {
+            if current.0 != record.chunk {
+                let chunk = self.chunks.get(record.chunk as usize);
+                current = (record.chunk, chunk.map_or(&[], |chunk| (**chunk).as_ref()));
+            }
             let start = usize::try_from(record.offset).unwrap_or(usize::MAX);
             let bytes = start
                 .checked_add(record.length as usize)
-                .and_then(|end| chunk.get(start..end))
+                .and_then(|end| current.1.get(start..end))
                 .unwrap_or_default();
             Frame {
                 number: self.first_number + index as u64,

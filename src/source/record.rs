@@ -1,0 +1,108 @@
+//! What every capture format's walk gives: one step over the bytes at hand.
+
+use crate::{decode::LinkType, limits::FRAME_BYTES, time::Timestamp};
+
+use super::notice::Damage;
+
+/// What stands at the front of the bytes that have not been walked yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// A frame.
+    Frame(Record),
+    /// A frame of a link type that nobody here can decode.
+    Foreign {
+        /// Its link type.
+        link: LinkType,
+        /// Bytes of the whole record.
+        size: u64,
+    },
+    /// A frame that cannot be used although its record's borders are sound.
+    Lost {
+        /// Why.
+        reason: Damage,
+        /// Bytes of the whole record.
+        size: u64,
+    },
+    /// Something that is not a frame.
+    Passed {
+        /// Its bytes: may reach beyond the bytes at hand.
+        size: u64,
+        /// Frames that the capturing host says it dropped.
+        drops: u64,
+    },
+    /// The record is not complete.
+    Short {
+        /// Bytes that must be at hand for the next step; more than there are.
+        need: usize,
+    },
+    /// Nothing behind this can be trusted.
+    Broken(Damage),
+}
+
+/// One frame's record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Record {
+    /// Bytes of the whole record: may reach beyond the bytes at hand when the frame was cut here.
+    pub size: u64,
+    /// Where the frame's first byte stands in the record.
+    pub start: u32,
+    /// Bytes of the frame that are to be used. Invariant: `start + length` bytes are at hand.
+    pub length: u32,
+    /// Its length on the wire: `length` or more.
+    pub wire_length: u32,
+    /// When it was captured.
+    pub time: Timestamp,
+    /// How it is to be read.
+    pub link: LinkType,
+    /// Whether the record states a time; `time` is the frame's before it otherwise.
+    pub timed: bool,
+}
+
+/// The byte order in which a capture's numbers were written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    /// Least significant byte first.
+    Little,
+    /// Most significant byte first.
+    Big,
+}
+
+impl Order {
+    /// The two bytes at `offset`.
+    pub(super) fn u16(self, bytes: &[u8], offset: usize) -> Option<u16> {
+        let bytes: [u8; 2] = array(bytes, offset)?;
+        Some(match self {
+            Self::Little => u16::from_le_bytes(bytes),
+            Self::Big => u16::from_be_bytes(bytes),
+        })
+    }
+
+    /// The four bytes at `offset`.
+    #[inline]
+    pub(super) fn u32(self, bytes: &[u8], offset: usize) -> Option<u32> {
+        let bytes: [u8; 4] = array(bytes, offset)?;
+        Some(match self {
+            Self::Little => u32::from_le_bytes(bytes),
+            Self::Big => u32::from_be_bytes(bytes),
+        })
+    }
+
+    /// The eight bytes at `offset`.
+    pub(super) fn u64(self, bytes: &[u8], offset: usize) -> Option<u64> {
+        let bytes: [u8; 8] = array(bytes, offset)?;
+        Some(match self {
+            Self::Little => u64::from_le_bytes(bytes),
+            Self::Big => u64::from_be_bytes(bytes),
+        })
+    }
+}
+
+/// A frame's length is capped at [`FRAME_BYTES`] and its wire length is at least that.
+pub(super) fn lengths(captured: u32, wire: u32) -> (u32, u32) {
+    (captured.min(FRAME_BYTES), wire.max(captured))
+}
+
+#[inline]
+fn array<const N: usize>(bytes: &[u8], offset: usize) -> Option<[u8; N]> {
+    bytes.get(offset..offset.checked_add(N)?)?.try_into().ok()
+}
