@@ -50,10 +50,16 @@ pub const DNS_RECORDS: usize = 512;
 pub const DNS_NAME_BYTES: usize = 255;
 /// Bytes of an HTTP message's head.
 pub const HTTP_HEAD_BYTES: usize = 64 << 10;
+/// Fields of an HTTP message's head that are kept.
+pub const HTTP_FIELDS: usize = 512;
 /// First bytes of an HTTP body that signatures may read.
 pub const HTTP_BODY_BYTES: usize = 4 << 10;
 /// Requests of one connection that wait for their response.
 pub const HTTP_PENDING_REQUESTS: usize = 64;
+/// Bytes of the requests of one connection that wait for their response; further ones are not given with it.
+pub const HTTP_PENDING_BYTES: usize = 64 << 10;
+/// Bytes of one side in which the next HTTP message is looked for after the thread was lost.
+pub const HTTP_RESYNC_BYTES: u64 = 1 << 20;
 /// Bytes of a QUIC client's CRYPTO stream that are collected for its ClientHello.
 pub const QUIC_CRYPTO_BYTES: usize = 16 << 10;
 /// Packets of one QUIC connection that are opened in search of its ClientHello.

@@ -1,6 +1,18 @@
 //! HTTP/1: every request and response of a connection (RFC 9112), read tolerantly.
 
+mod body;
+mod exchange;
+mod fuzz;
+mod parser;
+mod start_line;
+mod stream;
+mod target;
+
 use std::sync::Arc;
+
+pub use fuzz::fuzz_http_stream;
+pub use start_line::identify;
+pub use stream::{HttpEvent, HttpStream, Tunnel};
 
 /// One request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -75,6 +87,11 @@ impl HttpFlags {
     pub const LENGTH_AMBIGUOUS: u16 = 16;
     /// Bytes of the connection are missing before or inside this message.
     pub const GAP: u16 = 32;
+
+    /// Sets `flags`, one or several of the constants here.
+    pub const fn set(&mut self, flags: u16) {
+        self.0 |= flags;
+    }
 
     /// Whether `flag` (one of the constants here) is set.
     pub const fn has(self, flag: u16) -> bool {
