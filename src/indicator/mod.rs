@@ -1,33 +1,63 @@
-//! What outsiders say: dated claims.
+//! What outsiders say: dated claims, composite signatures, the allow list, and the small lists that
+//! detectors ask.
+//!
+//! ```text
+//! native plain csv  ->  value      ->  claims        ->  matcher     ->  ClaimId, SignatureId
+//! one reader for        one normal     one arena,        tables,         judged at packet time,
+//! each format           form, and      shared            a filter        weighed by the allow list
+//!                       refusals       provenance
+//! ```
+//!
+//! A [`Loader`] gathers packs and lists into a [`Knowledge`]: [`Indicators`] (what is claimed about a
+//! name, an address, an exchange), [`Allow`] (the one decision point that silences a detector),
+//! [`Registries`] and [`Sinkholes`]. All of it is immutable and is shared in an `Arc`.
+//!
+//! ```
+//! use callhome::indicator::{AsOf, load_builtin};
+//! use callhome::protocol::dns::NameBuf;
+//! use callhome::time::Timestamp;
+//!
+//! let knowledge = load_builtin();
+//! let name = NameBuf::from_text(b"c2.sfrclak.com").expect("a name");
+//! let mut hits = Vec::new();
+//! knowledge.indicators.domain(name.as_name(), &mut hits);
+//! let packet_time = Timestamp::from_parts(1_774_920_651, 0);
+//! let hit = hits.iter().find(|&&id| knowledge.indicators.judge(id, AsOf::Packet, packet_time).is_some());
+//! let claim = hit.and_then(|&id| knowledge.indicators.claim(id)).expect("a claim");
+//! assert_eq!((claim.value, &*claim.provenance.campaign), ("sfrclak.com", "axios-2026-03"));
+//! ```
 
-/// How bad a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Severity {
-    /// Worth knowing.
-    Info,
-    /// Look at it when there is time.
-    Low,
-    /// Look at it today.
-    Medium,
-    /// Look at it now.
-    High,
-    /// Somebody is in.
-    Critical,
-}
+mod address_table;
+mod allow;
+mod base64_json;
+mod claims;
+mod csv;
+mod document;
+mod domain_table;
+mod exchange;
+mod instant;
+mod load;
+mod load_report;
+mod matcher;
+mod model;
+mod name_map;
+mod native;
+mod native_signature;
+mod plain;
+mod registry;
+mod search_suffix;
+mod shipped;
+mod signature;
+mod sinkhole;
+mod text_table;
+mod value;
 
-/// How far an incident came on one asset: the ladder of DESIGN section 3.5.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Rung {
-    /// Fetched what was poisoned.
-    Exposed,
-    /// Asked for the name.
-    LookedUp,
-    /// A connection without answer.
-    Attempted,
-    /// Data both ways.
-    Contacted,
-    /// Second stage or an implant's message seen.
-    Executed,
-    /// Beaconing.
-    Active,
-}
+pub use allow::{Allow, AllowEntry, AllowSubject, DETECTORS};
+pub use exchange::{ExchangeFacts, Moment};
+pub use load::{Knowledge, Loader, load_builtin, load_paths};
+pub use load_report::{Format, LoadReport, REJECTED_KEPT, REJECTED_TEXT, Rejected, SourceReport};
+pub use matcher::Indicators;
+pub use model::*;
+pub use registry::Registries;
+pub use signature::{Condition, Signature};
+pub use sinkhole::{Sinkhole, Sinkholes};

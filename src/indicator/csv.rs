@@ -1,0 +1,211 @@
+//! CSV under a header that names its columns.
+//!
+//! | column | other names | meaning |
+//! |---|---|---|
+//! | `value` | `indicator`, `ioc`, `ioc_value` | the value; the one column that must be there |
+//! | `type` | `kind`, `ioc_type`, `indicator_type` | its kind; without it, it is guessed as in a plain list |
+//! | `campaign`, `source`, `reference` | `malware`, `reporter`, `url`-less `link` | words |
+//! | `first_seen` | `first_seen_utc` | date or time |
+//! | `valid_from`, `valid_until` | | dates or times |
+//! | `confidence` | `confidence_level` | 0 to 100, or `low`, `medium`, `high` |
+//! | `tlp`, `tags` | | tags with blanks, `;` or `,` between |
+//!
+//! The header may be a comment, cells may be quoted and have blanks around them; lines with other
+//! numbers of cells are read as far as they go. `None`, `null`, `-` and nothing mean that it is unstated.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use super::claims::Statement;
+use super::instant::{Edge, parse_time};
+use super::load::Loader;
+use super::load_report::SourceReport;
+use super::model::{Kind, Provenance, Tlp, Validity};
+use super::plain;
+use super::value::Value;
+
+/// What a column holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Column {
+    Value,
+    Kind,
+    Campaign,
+    Source,
+    Reference,
+    FirstSeen,
+    ValidFrom,
+    ValidUntil,
+    Confidence,
+    Tlp,
+    Tags,
+}
+
+impl Column {
+    fn from_name(name: &str) -> Option<Self> {
+        Some(match name.trim().to_ascii_lowercase().as_str() {
+            "value" | "indicator" | "ioc" | "ioc_value" => Self::Value,
+            "type" | "kind" | "ioc_type" | "indicator_type" => Self::Kind,
+            "campaign" | "malware" => Self::Campaign,
+            "source" | "reporter" => Self::Source,
+            "reference" | "link" => Self::Reference,
+            "first_seen" | "first_seen_utc" => Self::FirstSeen,
+            "valid_from" => Self::ValidFrom,
+            "valid_until" => Self::ValidUntil,
+            "confidence" | "confidence_level" => Self::Confidence,
+            "tlp" => Self::Tlp,
+            "tags" => Self::Tags,
+            _ => return None,
+        })
+    }
+}
+
+/// Whether the first line that says anything is a header of ours.
+pub(super) fn is_csv(text: &str) -> bool {
+    let mut lines = text.lines().map(header_text).filter(|line| !line.is_empty()).take(32);
+    lines.any(|line| header(line).is_some())
+}
+
+/// The columns, when `line` is a header: it has a column of values and at least one other cell.
+fn header(line: &str) -> Option<Vec<Option<Column>>> {
+    let columns: Vec<_> = cells(line).map(|cell| Column::from_name(&cell)).collect();
+    (columns.len() > 1 && columns.contains(&Some(Column::Value))).then_some(columns)
+}
+
+/// The line without byte order mark, blanks, and the mark of a comment.
+fn header_text(line: &str) -> &str {
+    line.trim_start_matches('\u{feff}').trim().trim_start_matches(['#', ';']).trim()
+}
+
+/// Reads CSV into `loader`; `name` is the file's stem, which stands for campaign and source where
+/// there is no column.
+pub(super) fn read(text: &str, name: &str, loader: &mut Loader, report: &mut SourceReport) {
+    let unstated = plain::unstated(report.file.clone(), name);
+    let mut columns: Option<Vec<Option<Column>>> = None;
+    let mut last = unstated.clone();
+    for (index, line) in text.lines().enumerate() {
+        let number = index as u32 + 1;
+        let Some(columns) = &columns else {
+            match header(header_text(line)) {
+                Some(found) => columns = Some(found),
+                None if plain::without_comment(line).is_empty() => {}
+                None => report.reject(number, line, "stands before a header that names a value column"),
+            }
+            continue;
+        };
+        // A quoted cell may hold the mark of a comment: only a line that begins with one is one.
+        let row = line.trim_start_matches('\u{feff}').trim();
+        if row.is_empty() || row.starts_with('#') {
+            continue;
+        }
+        match read_row(row, columns, number, &unstated) {
+            Ok(mut statement) => {
+                // Rows of one feed mostly say the same of themselves: one copy serves them all.
+                match *last == *statement.provenance {
+                    true => statement.provenance = last.clone(),
+                    false => last = statement.provenance.clone(),
+                }
+                loader.add(&statement, row, report);
+            }
+            Err(reason) => report.reject(number, row, reason),
+        }
+    }
+    if columns.is_none() && report.rejected_count > 0 {
+        report.failure = Some("no header names a value, indicator or ioc column".to_owned());
+    }
+}
+
+fn read_row(
+    row: &str,
+    columns: &[Option<Column>],
+    line: u32,
+    unstated: &Arc<Provenance>,
+) -> Result<Statement, String> {
+    let mut provenance = (**unstated).clone();
+    let (mut value, mut kind) = (None, None);
+    let (mut first_seen, mut validity) = (None, Validity::default());
+    for (column, cell) in columns.iter().zip(cells(row)) {
+        let cell = cell.trim();
+        let (Some(column), false) = (column, matches!(cell, "" | "-" | "None" | "none" | "null" | "NULL"))
+        else {
+            continue;
+        };
+        let time = |edge| parse_time(cell, edge).ok_or_else(|| format!("{cell:?} is no date or time"));
+        match column {
+            Column::Value => value = Some(cell.to_owned()),
+            Column::Kind => {
+                let named = Kind::from_name(cell);
+                kind = Some(named.ok_or_else(|| format!("there is no kind {cell:?}, or none for us"))?);
+            }
+            Column::Campaign => provenance.campaign = cell.into(),
+            Column::Source => provenance.sources = vec![cell.into()],
+            Column::Reference => provenance.reference = cell.into(),
+            Column::FirstSeen => first_seen = Some(time(Edge::Start)?),
+            Column::ValidFrom => validity.from = Some(time(Edge::Start)?),
+            Column::ValidUntil => validity.until = Some(time(Edge::End)?),
+            Column::Confidence => provenance.confidence = confidence(cell)?,
+            Column::Tlp => {
+                let tlp = Tlp::from_name(cell);
+                provenance.tlp = Some(tlp.ok_or_else(|| format!("there is no TLP {cell:?}"))?);
+            }
+            Column::Tags => {
+                let tags = cell.split([',', ';', ' ']).map(str::trim).filter(|tag| !tag.is_empty());
+                provenance.tags = tags.map(Arc::from).collect();
+            }
+        }
+    }
+    if validity.from.zip(validity.until).is_some_and(|(from, until)| from > until) {
+        return Err("valid_until is before valid_from".to_owned());
+    }
+    let value = value.ok_or("has no value")?;
+    let value = match kind {
+        Some(kind) => Value::of_kind(kind, &value, None),
+        None => Value::guess(&value),
+    };
+    let value = value.map_err(|refusal| refusal.to_string())?;
+    Ok(Statement { value, first_seen, validity, line, provenance: Arc::new(provenance) })
+}
+
+fn confidence(cell: &str) -> Result<u8, String> {
+    match cell.to_ascii_lowercase().as_str() {
+        // STIX 2.1, appendix A: the middle of each range.
+        "low" => Ok(15),
+        "medium" | "med" => Ok(50),
+        "high" => Ok(85),
+        number => number
+            .parse()
+            .ok()
+            .filter(|number| *number <= 100)
+            .ok_or_else(|| format!("{cell:?} is no confidence from 0 to 100")),
+    }
+}
+
+/// A row's cells: separated by commas, quoted where need be (RFC 4180), blanks before a quotation mark
+/// allowed. A quotation mark that is never closed reaches to the row's end.
+fn cells(row: &str) -> impl Iterator<Item = Cow<'_, str>> {
+    let mut rest = Some(row);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let start = text.trim_start();
+        let Some(quoted) = start.strip_prefix('"') else {
+            let (cell, after) =
+                text.split_once(',').map_or((text, None), |(cell, after)| (cell, Some(after)));
+            rest = after;
+            return Some(Cow::Borrowed(cell.trim()));
+        };
+        let end = end_of_quoted(quoted);
+        let (cell, after) = quoted.split_at(end.unwrap_or(quoted.len()));
+        rest = after.split_once(',').map(|(_, after)| after);
+        Some(if cell.contains('"') { Cow::Owned(cell.replace("\"\"", "\"")) } else { Cow::Borrowed(cell) })
+    })
+}
+
+/// Where the quotation mark stands that closes `quoted`; two in a row are one of the cell's own.
+fn end_of_quoted(quoted: &str) -> Option<usize> {
+    let mut marks = quoted.match_indices('"').map(|(at, _)| at).peekable();
+    while let Some(at) = marks.next() {
+        if marks.next_if_eq(&(at + 1)).is_none() {
+            return Some(at);
+        }
+    }
+    None
+}
