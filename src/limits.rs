@@ -38,8 +38,12 @@ pub const IDENTIFY_BYTES: u64 = 16 << 10;
 
 /// Bytes of one side's unfinished message that a protocol reader holds.
 pub const MESSAGE_BYTES: usize = 64 << 10;
-/// Compression pointers followed in one DNS message, all names together.
+/// Compression pointers followed when a DNS message is checked, all its names together, beyond four for each
+/// name; names after that are not checked, but can still be read.
 pub const DNS_POINTER_HOPS: usize = 512;
+/// Compression pointers followed in one DNS name. A name has at most 127 labels (RFC 1035 section 2.3.4),
+/// and a pointer without a label of its own before it serves nobody.
+pub const DNS_NAME_POINTER_HOPS: usize = 128;
 /// Records that are read from one DNS message.
 pub const DNS_RECORDS: usize = 512;
 /// Bytes of a DNS name on the wire (RFC 1035 section 2.3.4).

@@ -51,6 +51,47 @@ impl<'a> Name<'a> {
         position == extra && self.0.get(extra..).is_some_and(|tail| tail.eq_ignore_ascii_case(zone.0))
     }
 
+    /// How many labels there are.
+    pub fn label_count(self) -> usize {
+        self.labels().count()
+    }
+
+    /// The name without its first label; `None` of the root.
+    pub fn parent(self) -> Option<Name<'a>> {
+        let (&length, tail) = self.0.split_first()?;
+        tail.get(usize::from(length)..).map(Name)
+    }
+
+    /// The name itself and each name above it, the longest first, without the root.
+    pub fn suffixes(self) -> impl Iterator<Item = Name<'a>> {
+        std::iter::successors(Some(self), |name| name.parent()).take_while(|name| !name.is_root())
+    }
+
+    /// The name with its ASCII letters in lower case (RFC 4343), written into `room`: the form to hash.
+    /// Whole labels that do not fit are left out; of a name from a message all fit.
+    pub fn fold_into(self, room: &mut [u8; DNS_NAME_BYTES]) -> Name<'_> {
+        let mut length = 0;
+        for label in self.labels() {
+            let end = length + 1 + label.len();
+            let Some((first, rest)) = room.get_mut(length..end).and_then(<[u8]>::split_first_mut) else {
+                break;
+            };
+            // `labels` cuts at one length byte, so that this cannot lose anything.
+            *first = label.len() as u8;
+            rest.copy_from_slice(label);
+            rest.make_ascii_lowercase();
+            length = end;
+        }
+        Name(room.get(..length).unwrap_or_default())
+    }
+
+    /// The text of [`fmt::Display`] in lower case: the form in which events and lists write names.
+    pub fn to_lower_text(self) -> String {
+        let mut text = self.to_string();
+        text.make_ascii_lowercase();
+        text
+    }
+
     /// An owned copy.
     pub fn to_owned(self) -> NameBuf {
         NameBuf(self.0.into())
@@ -144,6 +185,25 @@ mod tests {
         assert!(!NameBuf::from_text(b"wwwexample.com").unwrap().as_name().is_within(zone.as_name()));
         assert!(!zone.as_name().is_within(name.as_name()));
         assert_eq!(name.to_string(), "WWW.Example.com");
+    }
+
+    #[test]
+    fn folds_letters_and_nothing_else() {
+        let mut room = [0; DNS_NAME_BYTES];
+        let name = Name::from_wire(b"\x03WwW\x04\xC9x-Z");
+        assert_eq!(name.fold_into(&mut room).wire(), b"\x03www\x04\xC9x-z");
+        assert_eq!(name.to_lower_text(), "www.\\201x-z");
+        assert!(Name::ROOT.fold_into(&mut room).is_root());
+    }
+
+    #[test]
+    fn the_suffixes_of_a_name_end_above_the_root() {
+        let name = NameBuf::from_text(b"a.b.example").unwrap();
+        let texts: Vec<_> = name.as_name().suffixes().map(|suffix| suffix.to_string()).collect();
+        assert_eq!(texts, ["a.b.example", "b.example", "example"]);
+        assert_eq!(name.as_name().label_count(), 3);
+        assert_eq!(Name::ROOT.suffixes().count(), 0);
+        assert!(Name::ROOT.parent().is_none());
     }
 
     #[test]
