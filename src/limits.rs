@@ -87,6 +87,8 @@ pub const DNS_PENDING: usize = 1 << 16;
 pub const INCIDENTS: usize = 1 << 16;
 /// Lines of evidence kept for each rung of one incident.
 pub const EVIDENCE_LINES: usize = 8;
+/// Connections whose TLS or HTTP messages wait for the rest of their record (`--records`).
+pub const RECORD_FLOWS: usize = 1 << 16;
 /// Alerts of one indicator on one asset in an hour of packet time; further ones are counted as suppressed.
 pub const ALERTS_PER_HOUR: u32 = 1000;
 

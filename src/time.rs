@@ -73,22 +73,26 @@ impl Timestamp {
 
     /// The civil date and time of day in UTC: year, month, day, hour, minute, second.
     pub fn civil(self) -> (i64, u32, u32, u32, u32, u32) {
-        let seconds = self.as_seconds();
-        let (day, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400) as u32);
-        // Days to a civil date by the era method of the proleptic Gregorian calendar:
-        // an era has 146 097 days and 400 years, and years are counted from March.
-        let shifted = day + 719_468;
-        let era = shifted.div_euclid(146_097);
-        let day_of_era = shifted.rem_euclid(146_097);
-        let year_of_era =
-            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-        let month_from_march = (5 * day_of_year + 2) / 153;
-        let day_of_month = (day_of_year - (153 * month_from_march + 2) / 5 + 1) as u32;
-        let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-        let year = year_of_era + era * 400 + i64::from(month <= 2);
-        (year, month as u32, day_of_month, rest / 3600, rest / 60 % 60, rest % 60)
+        civil(self.as_seconds())
     }
+}
+
+/// The civil date and time of day in UTC of a second since the Unix epoch, also where [`Timestamp`] does
+/// not reach: year, month, day, hour, minute, second.
+pub fn civil(seconds: i64) -> (i64, u32, u32, u32, u32, u32) {
+    let (day, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400) as u32);
+    // Days to a civil date by the era method of the proleptic Gregorian calendar:
+    // an era has 146 097 days and 400 years, and years are counted from March.
+    let shifted = day + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let day_of_era = shifted.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day_of_month = (day_of_year - (153 * month_from_march + 2) / 5 + 1) as u32;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    (year, month as u32, day_of_month, rest / 3600, rest / 60 % 60, rest % 60)
 }
 
 impl fmt::Display for Timestamp {

@@ -1,0 +1,11 @@
+//! All integration tests, in one binary: it links once.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod sample;
+mod schema;
+
+mod events;
+mod output;
+mod records;
+mod summary;
