@@ -60,7 +60,11 @@ impl Random {
 
     /// `count` letters and digits: filler that a terminal can show, and that means nothing.
     pub fn letters(&mut self, count: usize) -> String {
-        const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-        (0..count).map(|_| char::from(ALPHABET[self.below(62) as usize])).collect()
+        self.symbols(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", count)
+    }
+
+    /// `count` characters of this alphabet.
+    pub fn symbols(&mut self, alphabet: &[u8], count: usize) -> String {
+        (0..count).map(|_| char::from(alphabet[self.below(alphabet.len() as u64) as usize])).collect()
     }
 }

@@ -60,9 +60,10 @@ pub fn play(player: &mut Player<'_>, step: &Step, form: &Dns, at: Nanos) -> Outc
 
 /// Questions and answers with their times, in the order of time.
 fn messages(player: &mut Player<'_>, form: &Dns, at: Nanos) -> Outcomes<Vec<(Nanos, Side, Vec<u8>)>> {
-    let name = dns::name(&form.name)?;
+    let text = player.fill(&form.name)?;
+    let name = dns::name(&text)?;
     let code = dns::response_code(form.code.as_deref().unwrap_or("NOERROR"))?;
-    let answers = records(player, form)?;
+    let answers = records(player, form, &text)?;
     let default_types = ["A".to_owned()];
     let types = if form.types.is_empty() { &default_types } else { form.types.as_slice() };
     let mut messages = Vec::new();
@@ -87,7 +88,7 @@ fn messages(player: &mut Player<'_>, form: &Dns, at: Nanos) -> Outcomes<Vec<(Nan
             .filter(|record| record.record_type() == record_type || record.record_type() == CNAME)
             .cloned()
             .collect();
-        let authorities = if of_type.is_empty() { vec![authority(&form.name)?] } else { Vec::new() };
+        let authorities = if of_type.is_empty() { vec![authority(&text)?] } else { Vec::new() };
         let answered = asked + player.draw(form.latency.unwrap_or(RESOLVER_THINKS));
         messages.push((answered, Side::Server, question.response(code, &of_type, &authorities)));
     }
@@ -96,14 +97,18 @@ fn messages(player: &mut Player<'_>, form: &Dns, at: Nanos) -> Outcomes<Vec<(Nan
 }
 
 /// The answers as records; a host or an address alone is an A or AAAA record of the name.
-fn records(player: &Player<'_>, form: &Dns) -> Outcomes<Vec<Record>> {
+fn records(player: &Player<'_>, form: &Dns, name: &str) -> Outcomes<Vec<Record>> {
     let ttl = form.ttl.unwrap_or(300);
     form.answer
         .iter()
         .map(|text| match player.host(text) {
-            Ok(IpAddr::V4(address)) => Record::parse(&format!("{} {ttl} A {address}", form.name)),
-            Ok(IpAddr::V6(address)) => Record::parse(&format!("{} {ttl} AAAA {address}", form.name)),
-            Err(_) => Record::parse(text),
+            Ok(IpAddr::V4(address)) => Record::parse(&format!("{name} {ttl} A {address}")),
+            Ok(IpAddr::V6(address)) => Record::parse(&format!("{name} {ttl} AAAA {address}")),
+            // An owner of `@` is the name that is asked for.
+            Err(_) => match text.strip_prefix("@ ") {
+                Some(rest) => Record::parse(&format!("{name} {rest}")),
+                None => Record::parse(text),
+            },
         })
         .collect()
 }

@@ -53,9 +53,10 @@ fn turns(player: &mut Player<'_>, form: &Http, at: Nanos) -> Outcomes<Vec<Turn>>
         let mut due = exchange.after.map(|after| at + player.draw(after));
         for _ in 0..exchange.count.unwrap_or(1) {
             let body = player.content(&exchange.body)?;
+            let target = player.fill(&exchange.target)?;
             let request = http::Request {
                 method: exchange.method.as_deref().unwrap_or("GET"),
-                target: &exchange.target,
+                target: &target,
                 host: &host,
                 user_agent: exchange.user_agent.as_deref(),
                 headers: &exchange.headers,

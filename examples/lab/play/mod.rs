@@ -72,6 +72,8 @@ struct Player<'a> {
     /// Second 0 of the scene.
     start: Nanos,
     random: Random,
+    /// How often the innermost repeated step has been played, from 0.
+    turn: usize,
     /// The last port that each host took for a connection of its own.
     ports: BTreeMap<IpAddr, u16>,
     /// DNS messages that wait to be put into one TCP connection, if the capture wants them so.
@@ -87,6 +89,7 @@ impl<'a> Player<'a> {
             stage,
             start,
             random: Random::new(scene.seed),
+            turn: 0,
             ports: BTreeMap::new(),
             dns_stream: dns_stream.then(Vec::new),
         }
@@ -113,7 +116,10 @@ impl<'a> Player<'a> {
         let mut at = base + self.draw(step.at);
         let count = step.repeat.as_ref().map_or(1, |repeat| repeat.count);
         let mut end = at;
-        for _ in 0..count {
+        for turn in 0..count {
+            if step.repeat.is_some() {
+                self.turn = turn;
+            }
             let before = self.stage.dress(Rc::clone(&dress));
             let played = self.once(step, at);
             self.stage.dress(before);
@@ -252,6 +258,28 @@ impl<'a> Player<'a> {
             Some(address) => Ok(*address),
             None => name.parse().map_err(|_| format!("`{name}` is neither in [hosts] nor an address")),
         }
+    }
+
+    /// A text with `{n}` (the turn of a repeated step), `{letters:20}`, `{hex:8}` and `{base32:16}` put in.
+    fn fill(&mut self, text: &str) -> Outcomes<String> {
+        let mut out = String::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once('{') {
+            let (what, after) = after.split_once('}').ok_or_else(|| format!("`{text}`: `{{` without `}}`"))?;
+            out.push_str(before);
+            let (kind, count) = what.split_once(':').unwrap_or((what, "0"));
+            let count = count.parse().map_err(|_| format!("`{text}`: `{count}` is not a number"))?;
+            match kind {
+                "n" => out.push_str(&self.turn.to_string()),
+                "letters" => out.push_str(&self.random.letters(count)),
+                "hex" => out.push_str(&self.random.symbols(b"0123456789abcdef", count)),
+                "base32" => out.push_str(&self.random.symbols(b"abcdefghijklmnopqrstuvwxyz234567", count)),
+                _ => return Err(format!("`{text}`: `{{{what}}}` is none of n, letters, hex, base32")),
+            }
+            rest = after;
+        }
+        out.push_str(rest);
+        Ok(out)
     }
 
     /// One duration of those that the recipe allows.
