@@ -116,3 +116,29 @@ pub const SKIP_NOTICES: usize = 20;
 pub const OPEN_FILES: usize = 512;
 /// Interfaces of one pcapng section.
 pub const INTERFACES: usize = 4096;
+
+// ---- flow timeouts, seconds of packet time ------------------------------------------------------
+
+/// A TCP connection whose handshake is not complete.
+pub const TCP_OPENING_TIMEOUT: i64 = 60;
+/// An established TCP connection without a packet.
+pub const TCP_ESTABLISHED_TIMEOUT: i64 = 3600;
+/// A TCP connection after its end: strays, retransmissions and proof that a reset was forged.
+pub const TCP_CLOSED_TIMEOUT: i64 = 10;
+/// A UDP flow.
+pub const UDP_TIMEOUT: i64 = 120;
+/// A flow of any other protocol.
+pub const OTHER_TIMEOUT: i64 = 60;
+/// First datagrams of a UDP flow in which a protocol is looked for.
+pub const IDENTIFY_DATAGRAMS: u64 = 8;
+
+// ---- what was seen of our own machines ---------------------------------------------------------
+
+/// Machines of ours of which it is remembered what was seen.
+pub const MACHINES: usize = 1 << 16;
+/// (flow, campaign) pairs for which the highest rung told is remembered.
+pub const FLOW_RUNGS: usize = 1 << 16;
+/// (asset, indicator) pairs whose alerts are counted.
+pub const ALERT_RATES: usize = 1 << 16;
+/// (asset, signature) pairs whose sightings are remembered.
+pub const RECURRENCES: usize = 1 << 14;

@@ -1,3 +1,5 @@
-//! The callhome program: parses its arguments, calls the library, answers with an exit code.
+//! The callhome program: the library does the work.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    callhome::cli::run()
+}

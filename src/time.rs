@@ -60,6 +60,12 @@ impl Timestamp {
         format!("{}Z", self.text(6))
     }
 
+    /// The time of day in UTC: `00:25:11`.
+    pub fn clock(self) -> String {
+        let (_, _, _, hour, minute, second) = self.civil();
+        format!("{hour:02}:{minute:02}:{second:02}")
+    }
+
     /// `2026-03-31T00:25:11` and as many digits of the second's fraction as asked for (0 to 9).
     fn text(self, digits: usize) -> String {
         let mut out = self.to_string();

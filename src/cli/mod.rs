@@ -1,1 +1,36 @@
-//! One file per command.
+//! The command line: one file per command.
+
+mod replay;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Nothing at or above `--fail-on` was found.
+pub const NOTHING_FOUND: u8 = 0;
+/// Something at or above `--fail-on` was found.
+pub const FOUND: u8 = 1;
+/// It did not work.
+pub const FAILED: u8 = 2;
+
+/// Tells which machine of a network called home to an attacker.
+#[derive(Debug, Parser)]
+#[command(name = "callhome", version, about, max_term_width = 100)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Read capture files and say which machine called home, when, and how far it got.
+    Replay(replay::ReplayArguments),
+}
+
+/// Parses the process's arguments and runs the command.
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    match arguments.command {
+        Command::Replay(arguments) => replay::replay(&arguments),
+    }
+}

@@ -1,6 +1,14 @@
 //! `callhome replay`: captures in, verdict out.
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use std::{
+    io::{self, IsTerminal, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use clap::{Args, ValueEnum};
 
@@ -8,17 +16,21 @@ use super::{FAILED, FOUND, NOTHING_FOUND};
 use crate::{
     config::Config,
     decode::DecodeOptions,
-    engine::{Analysis, AnalysisOptions, PipelineOptions, run},
+    engine::{Analysis, AnalysisOptions, Finished, PipelineOptions, blindness, run},
     event::EventOptions,
     indicator::{AsOf, Knowledge, Loader, Severity},
     observation::ObserverOptions,
-    output::EventSink,
+    output::{EventSink, OutputError},
+    report::{self, Progress, ProgressState, Style, Summary},
     source::{Outcome, Timeline},
     time::Timestamp,
 };
 
 /// Inputs smaller than this are read by one thread: more would not pay.
 const SMALL: u64 = 64 << 20;
+
+/// Entries of one list that are named when they are not taken.
+const REJECTED_SHOWN: usize = 10;
 
 /// The arguments of `callhome replay`.
 #[derive(Debug, Args)]
@@ -101,10 +113,7 @@ fn try_replay(arguments: &ReplayArguments) -> Result<u8, String> {
     };
     let knowledge = load_knowledge(arguments, &config)?;
     let mut timeline = Timeline::open(&arguments.paths);
-    let mut sink = match &arguments.json {
-        Some(path) => Some(EventSink::create(&path.to_string_lossy()).map_err(|e| e.to_string())?),
-        None => None,
-    };
+    let mut sink = open_sink(arguments).map_err(|error| error.to_string())?;
     let options = AnalysisOptions {
         assets: config.assets(),
         as_of: as_of(arguments.as_of),
@@ -112,8 +121,48 @@ fn try_replay(arguments: &ReplayArguments) -> Result<u8, String> {
         events: EventOptions { community_id_seed: Some(config.community_id_seed) },
     };
     let mut analysis = Analysis::new(Arc::new(knowledge), options, sink.as_mut());
-    let pipeline = PipelineOptions {
-        threads: threads(arguments, &timeline),
+    let pipeline = pipeline_options(arguments, &config, &timeline);
+
+    let progress = show_progress(&timeline, &pipeline.packets);
+    let outcome = run(&mut timeline, &pipeline, &mut analysis).map_err(|error| error.to_string());
+    progress.finish();
+    let mut finished = outcome?;
+    analysis.finish(&mut finished).map_err(|error| error.to_string())?;
+
+    let text = summary_text(arguments, &timeline, &analysis, &finished);
+    let findings = analysis.findings();
+    drop(analysis);
+    if let Some(sink) = sink {
+        sink.finish().map_err(|error| error.to_string())?;
+    }
+    if timeline.outcome() == Outcome::Nothing {
+        for notice in timeline.notices() {
+            eprintln!("callhome: {notice}");
+        }
+        return Err("nothing could be read".to_owned());
+    }
+    print_summary(arguments, &text);
+    let fails = |severity: &Severity| findings.of(*severity) > 0;
+    let limit = arguments.fail_on.map(Severity::from);
+    let found = limit.is_some_and(|limit| Severity::ALL.iter().any(|one| *one >= limit && fails(one)));
+    Ok(if found { FOUND } else { NOTHING_FOUND })
+}
+
+fn open_sink(arguments: &ReplayArguments) -> Result<Option<EventSink>, OutputError> {
+    match &arguments.json {
+        None => Ok(None),
+        Some(path) if is_standard_stream(path) => EventSink::standard_output().map(Some),
+        Some(path) => EventSink::create(path, &arguments.paths).map(Some),
+    }
+}
+
+fn is_standard_stream(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+fn pipeline_options(arguments: &ReplayArguments, config: &Config, timeline: &Timeline) -> PipelineOptions {
+    PipelineOptions {
+        threads: threads(arguments, timeline),
         observer: ObserverOptions {
             decode: DecodeOptions {
                 vlan_is_tenant: config.vlan_is_tenant,
@@ -124,28 +173,86 @@ fn try_replay(arguments: &ReplayArguments) -> Result<u8, String> {
             ..ObserverOptions::default()
         },
         filter: arguments.filter.clone(),
-    };
-    let (mut counters, end) =
-        run(&mut timeline, &pipeline, &mut analysis).map_err(|error| error.to_string())?;
-    analysis.finish(end, &mut counters).map_err(|error| error.to_string())?;
-    for incident in analysis.incidents() {
-        println!("{} {:?} {} findings {} {} .. {}", incident.asset.address, incident.verdict(), incident.campaign, incident.findings, incident.first, incident.last);
-        for rung in &incident.rungs {
-            println!("   {:?} x{}", rung.rung, rung.count);
-            for e in &rung.evidence { println!("      {} #{} {}", e.time, e.packet, e.text); }
-        }
-        for u in &incident.unseen { println!("   unseen: {u}"); }
+        packets: Arc::default(),
     }
-    for notice in timeline.notices() { eprintln!("{notice}"); }
-    let found = worst_found(&analysis) >= arguments.fail_on.map(Severity::from) && arguments.fail_on.is_some();
-    drop(analysis);
-    if let Some(sink) = sink { sink.finish().map_err(|e| e.to_string())?; }
-    if timeline.outcome() == Outcome::Nothing {
-        return Ok(FAILED);
-    }
-    Ok(if found { FOUND } else { NOTHING_FOUND })
 }
 
+fn show_progress(timeline: &Timeline, packets: &Arc<AtomicU64>) -> Progress {
+    let (read, packets) = (timeline.progress(), Arc::clone(packets));
+    Progress::start(move || ProgressState {
+        bytes_done: read.done(),
+        bytes_total: read.total(),
+        packets: packets.load(Ordering::Relaxed),
+    })
+}
+
+/// What a person reads: on standard output, or on standard error when events go to the former.
+fn summary_text(
+    arguments: &ReplayArguments,
+    timeline: &Timeline,
+    analysis: &Analysis<'_>,
+    finished: &Finished,
+) -> String {
+    let accounting = timeline.accounting();
+    let inputs: Vec<_> = arguments.paths.iter().map(|path| path.to_string_lossy().into_owned()).collect();
+    let notices: Vec<_> = timeline.notices().iter().map(ToString::to_string).collect();
+    let unseen = blindness(&finished.counters, &accounting, &analysis.seen());
+    let counters: Vec<_> = finished
+        .counters
+        .iter()
+        .filter(|(name, count)| *count > 0 && SHOWN_COUNTERS.contains(name))
+        .map(|(name, count)| ((*name).to_owned(), *count))
+        .collect();
+    let summary = Summary {
+        inputs: &inputs,
+        frames: accounting.frames,
+        bytes: accounting.bytes,
+        times: finished.span,
+        machines: analysis.visibility().machines() as u64,
+        incidents: analysis.incidents(),
+        findings: analysis.findings(),
+        unseen: &unseen,
+        notices: &notices,
+        counters: &counters,
+    };
+    report::summary(&summary, &style(arguments))
+}
+
+/// Counters that a person may want to see at once; the statistics have all of them.
+const SHOWN_COUNTERS: [&str; 8] = [
+    "ipv4.invalid_checksum",
+    "tcp.invalid_checksum",
+    "udp.invalid_checksum",
+    "tcp.overlap_diff_data",
+    "detect.alerts_allowed",
+    "detect.alerts_suppressed",
+    "flow.evicted",
+    "names.evicted",
+];
+
+fn summary_to_stderr(arguments: &ReplayArguments) -> bool {
+    arguments.json.as_deref().is_some_and(is_standard_stream)
+}
+
+fn style(arguments: &ReplayArguments) -> Style {
+    let is_terminal =
+        if summary_to_stderr(arguments) { io::stderr().is_terminal() } else { io::stdout().is_terminal() };
+    let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let width = is_terminal.then(|| std::env::var("COLUMNS").ok()?.parse().ok()).flatten();
+    let default = Style::default();
+    Style { colour: is_terminal && !no_colour, width: width.unwrap_or(default.width) }
+}
+
+fn print_summary(arguments: &ReplayArguments, text: &str) {
+    // A reader that went away (`| head`) has seen enough.
+    let _ = if summary_to_stderr(arguments) {
+        io::stderr().write_all(text.as_bytes())
+    } else {
+        io::stdout().write_all(text.as_bytes())
+    };
+}
+
+/// The shipped packs or the given ones; the baseline (allow list, registries, sinkholes) always.
 fn load_knowledge(arguments: &ReplayArguments, config: &Config) -> Result<Knowledge, String> {
     let mut loader = Loader::default();
     let configured = config.indicators.as_deref().unwrap_or_default();
@@ -156,7 +263,26 @@ fn load_knowledge(arguments: &ReplayArguments, config: &Config) -> Result<Knowle
         loader.builtin_baseline();
         paths.iter().for_each(|path| loader.path(path));
     }
-    Ok(loader.finish())
+    let knowledge = loader.finish();
+    // A feed that cannot be read would leave the user believing that it was asked.
+    if let Some(source) = knowledge.report.failures().next() {
+        let reason = source.failure.as_deref().unwrap_or_default();
+        return Err(format!("{}: {reason}", source.file));
+    }
+    warn_of_rejected(&knowledge);
+    Ok(knowledge)
+}
+
+/// Entries of the user's lists that were not taken: the first few by line, the rest by number.
+fn warn_of_rejected(knowledge: &Knowledge) {
+    for source in &knowledge.report.sources {
+        for rejected in source.rejected.iter().take(REJECTED_SHOWN) {
+            eprintln!("callhome: {}:{}: {}: {}", source.file, rejected.line, rejected.text, rejected.reason);
+        }
+        if let Some(more) = source.rejected_count.checked_sub(REJECTED_SHOWN + 1) {
+            eprintln!("callhome: {}: {} more entries were not taken", source.file, more + 1);
+        }
+    }
 }
 
 fn threads(arguments: &ReplayArguments, timeline: &Timeline) -> usize {
@@ -179,8 +305,4 @@ fn as_of(argument: AsOfArgument) -> AsOf {
 fn now() -> Timestamp {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_parts(since.as_secs() as i64, i64::from(since.subsec_nanos()))
-}
-
-fn worst_found(analysis: &Analysis<'_>) -> Option<Severity> {
-    Severity::ALL.into_iter().zip(analysis.findings()).rev().find(|(_, count)| *count > 0).map(|(s, _)| s)
 }

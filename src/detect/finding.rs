@@ -6,6 +6,7 @@ use crate::{
     asset::Asset,
     flow::Endpoint,
     indicator::{Rung, Severity},
+    names::NamedBy,
     observation::Head,
     protocol::{http, quic, tls},
     time::Timestamp,
@@ -47,6 +48,8 @@ pub struct Finding {
     pub rung: Option<Rung>,
     /// The campaign's id.
     pub campaign: Option<Arc<str>>,
+    /// The campaign's title for a person.
+    pub campaign_title: Option<Arc<str>>,
     /// MITRE ATT&CK technique ids.
     pub mitre: Vec<Arc<str>>,
     /// The observation that completed it: time, flow, packet.
@@ -61,8 +64,38 @@ pub struct Finding {
     pub indicator: Option<IndicatorMatch>,
     /// The application message that it was seen in.
     pub application: Application,
+    /// The rhythm of what was seen again and again.
+    pub beacon: Option<Beacon>,
     /// Reasons in order of weight, one short sentence each.
     pub why: Vec<String>,
+}
+
+impl Finding {
+    /// The reason of most weight: the line that an incident shows for it.
+    pub fn evidence(&self) -> &str {
+        self.why.first().unwrap_or(&self.title)
+    }
+}
+
+/// Something that came again and again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Beacon {
+    /// What came: `request`, later also `connection`, `burst`, `query`.
+    pub unit: &'static str,
+    /// The median gap in seconds.
+    pub interval_seconds: f64,
+    /// Half the spread of the middle gaps over the median gap; 0 for a clock.
+    pub jitter: f64,
+    /// How many were seen.
+    pub count: u64,
+    /// The first.
+    pub first: Timestamp,
+    /// The last.
+    pub last: Timestamp,
+    /// 0 to 1: how sure the rhythm is; 1 where a signature names each of them.
+    pub score: f64,
+    /// Assets that share it.
+    pub assets: u32,
 }
 
 /// The other end.
@@ -72,40 +105,6 @@ pub struct Destination {
     pub endpoint: Endpoint,
     /// The name that led there, when known.
     pub name: Option<NamedBy>,
-}
-
-/// A name and where it came from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NamedBy {
-    /// The name as text, lower case, escaped as DNS presentation form.
-    pub name: Arc<str>,
-    /// Where it came from.
-    pub source: NameSource,
-}
-
-/// Where a destination's name came from, best last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum NameSource {
-    /// An HTTP Host field.
-    Host,
-    /// A QUIC client's server name.
-    Quic,
-    /// A TLS client's server name.
-    Sni,
-    /// A DNS answer to this client.
-    Dns,
-}
-
-impl NameSource {
-    /// The source's name in events.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Host => "host",
-            Self::Quic => "quic",
-            Self::Sni => "sni",
-            Self::Dns => "dns",
-        }
-    }
 }
 
 /// The claim that matched and what it matched.

@@ -1,5 +1,15 @@
 //! Observations in, findings out: one file per detector.
+//!
+//! Each detector gives [`candidate::Candidate`]s; [`Detection`] decides once for all of them: validity,
+//! allow list, what one observation says several times over, and how many alerts are enough.
 
+mod candidate;
+mod detection;
 mod finding;
+mod indicator;
+mod recurrence;
+mod sentence;
+mod signature;
 
-pub use finding::{Application, Destination, Detector, Finding, IndicatorMatch, NameSource, NamedBy};
+pub use detection::{Detection, DetectionCounters};
+pub use finding::{Application, Beacon, Destination, Detector, Finding, IndicatorMatch};

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     asset::Asset,
     decode::Tenant,
-    detect::{Application, Destination, Finding, IndicatorMatch},
+    detect::{Application, Beacon, Destination, Finding, IndicatorMatch},
     indicator::{Rung, Severity},
     protocol::dns::Message,
 };
@@ -175,6 +175,8 @@ pub(super) struct FindingNote<'a> {
     tunnel: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     indicator: Option<IndicatorObject<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    beacon: Option<BeaconObject>,
     why: Vec<WireText<'a>>,
     #[serde(skip_serializing_if = "is_false")]
     cut: bool,
@@ -196,8 +198,39 @@ impl<'a> FindingNote<'a> {
             destination: DestinationObject::new(&finding.destination, bounds),
             tunnel: finding.head.flow.tunnel.map(|tunnel| tunnel_name(tunnel.kind)),
             indicator: finding.indicator.as_ref().map(indicator),
+            beacon: finding.beacon.as_ref().map(BeaconObject::new),
             why: bounds.head(&finding.why).iter().map(|why| text(why)).collect(),
             cut: bounds.cut,
+        }
+    }
+}
+
+/// A rhythm in an event.
+#[derive(Serialize)]
+struct BeaconObject {
+    unit: &'static str,
+    interval_s: f64,
+    jitter: f64,
+    count: u64,
+    first_seen: String,
+    last_seen: String,
+    score: f64,
+    assets: u32,
+}
+
+impl BeaconObject {
+    fn new(beacon: &Beacon) -> Self {
+        // A thousandth of a second, or of a share, is more than any capture can tell.
+        let rounded = |value: f64| (value * 1000.0).round() / 1000.0;
+        Self {
+            unit: beacon.unit,
+            interval_s: rounded(beacon.interval_seconds),
+            jitter: rounded(beacon.jitter),
+            count: beacon.count,
+            first_seen: beacon.first.rfc3339(),
+            last_seen: beacon.last.rfc3339(),
+            score: rounded(beacon.score),
+            assets: beacon.assets,
         }
     }
 }

@@ -9,7 +9,8 @@ use super::{
 };
 use crate::{
     decode::TcpView,
-    observation::{FirstPacket, FlowClosed, FlowEnd, Head, TcpState},
+    flow::TcpState,
+    observation::{FirstPacket, FlowClosed, FlowEnd, Head},
 };
 
 /// IP protocol number of TCP.

@@ -68,3 +68,37 @@ impl FlowKey {
         Self { tenant, low, high, protocol }
     }
 }
+
+/// FNV-1a with a final mix: the same on every machine and in every process, for what appears in events
+/// and for sharing out flows. It is no defence against chosen keys; the flow table has a seeded hash.
+#[derive(Clone, Copy, Debug)]
+pub struct StableHash(u64);
+
+impl StableHash {
+    /// The hash of a key.
+    pub fn of(key: &FlowKey) -> Self {
+        let end = |hash: Self, end: &Endpoint| {
+            let hash = match end.address {
+                IpAddr::V4(address) => hash.with(&address.octets()),
+                IpAddr::V6(address) => hash.with(&address.octets()),
+            };
+            hash.with(&end.port.to_be_bytes())
+        };
+        let start = Self(0xcbf2_9ce4_8422_2325)
+            .with(&[key.tenant.kind as u8, key.protocol])
+            .with(&key.tenant.key.to_be_bytes());
+        end(end(start, &key.low), &key.high)
+    }
+
+    /// Goes on with more bytes.
+    pub fn with(self, bytes: &[u8]) -> Self {
+        let step = |hash: u64, &byte: &u8| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
+        Self(bytes.iter().fold(self.0, step))
+    }
+
+    /// The hash.
+    pub fn finish(self) -> u64 {
+        let mixed = (self.0 ^ (self.0 >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        mixed ^ (mixed >> 29)
+    }
+}

@@ -69,4 +69,6 @@ pub struct Evidence {
     pub packet: u64,
     /// What, in one sentence.
     pub text: String,
+    /// Whether it tells of something that came again and again; then the latest such line stands.
+    pub rhythm: bool,
 }

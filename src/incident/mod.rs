@@ -1,5 +1,9 @@
 //! Findings grow into one verdict per asset.
 
 mod ladder;
+mod tracker;
+mod visibility;
 
 pub use ladder::{Evidence, Incident, RungReached};
+pub use tracker::{Change, Incidents};
+pub use visibility::Visibility;

@@ -249,6 +249,9 @@ pub struct Provenance {
     pub file: Arc<str>,
     /// The campaign, `axios-2026-03`; of a plain list the file's stem.
     pub campaign: Arc<str>,
+    /// The campaign's title for a person; `None` for a plain list, whose entries have nothing to do with
+    /// each other.
+    pub title: Option<Arc<str>>,
     /// Who says so: the pack's tags, or the feed's name.
     pub sources: Vec<Arc<str>>,
     /// Where to read it, a URL; empty when nobody gave one.

@@ -46,6 +46,8 @@ pub(super) struct Pack<'d> {
     pub file: Arc<str>,
     /// The campaign, `axios-2026-03`.
     campaign: Arc<str>,
+    /// Its title for a person.
+    title: Arc<str>,
     /// From the sources' tags to their addresses.
     references: Vec<(&'d str, &'d str)>,
 }
@@ -127,11 +129,11 @@ fn count(
 impl<'d> Pack<'d> {
     fn read(head: &Fields<'d>, file: Arc<str>) -> Result<Self, Fault> {
         let id = head.required_text("id")?;
-        head.required_text("title")?;
+        let title = head.required_text("title")?.into();
         head.text("description")?;
         head.time("updated", Edge::Start)?;
         let campaign = head.text("campaign")?.unwrap_or(id).into();
-        Ok(Self { file, campaign, references: head.text_table("references")? })
+        Ok(Self { file, campaign, title, references: head.text_table("references")? })
     }
 
     /// What an entry says of its origin and weight. A source is a tag of the pack's references, or
@@ -157,6 +159,7 @@ impl<'d> Pack<'d> {
         Ok(Arc::new(Provenance {
             file: self.file.clone(),
             campaign: self.campaign.clone(),
+            title: Some(self.title.clone()),
             sources: shared(sources),
             reference: reference.unwrap_or_default().into(),
             confidence: entry.required_number("confidence", 0, 100)? as u8,

@@ -41,6 +41,7 @@ pub(super) fn unstated(file: Arc<str>, name: &str) -> Arc<Provenance> {
     Arc::new(Provenance {
         file,
         campaign: name.clone(),
+        title: None,
         sources: vec![name],
         reference: Arc::default(),
         confidence: UNSTATED_CONFIDENCE,

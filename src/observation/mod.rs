@@ -5,10 +5,17 @@
 //! observations, in the same order, whatever the number of workers that made them.
 
 mod batch;
+mod counters;
+mod datagrams;
+mod emit;
+mod inspection;
+mod observer;
 mod vocabulary;
 
 pub use batch::{ObservationBatch, merge_in_order};
+pub use counters::{Counters, add_counters};
+pub use observer::{Observer, ObserverOptions};
 pub use vocabulary::{
     DnsSeen, DnsService, FirstPacket, FlowClosed, FlowEnd, FlowIdentity, Head, Observation, Order, Seen,
-    SideTotals, TcpState,
+    SideTotals,
 };

@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use crate::{
     decode::{Tenant, Tunnel, VlanStack},
-    flow::{Direction, FiveTuple},
+    flow::{Direction, FiveTuple, TcpState},
     protocol::{dns, http, quic, tls},
     time::Timestamp,
 };
@@ -148,28 +148,6 @@ pub struct SideTotals {
     pub payload: u64,
     /// All TCP flags seen.
     pub tcp_flags: u8,
-}
-
-/// What became of the TCP handshake and the connection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum TcpState {
-    /// Not TCP, or nothing but strays.
-    #[default]
-    None,
-    /// A SYN without answer.
-    SynSent,
-    /// A SYN that was answered by a reset.
-    Refused,
-    /// SYN and SYN-ACK.
-    SynReceived,
-    /// Handshake complete, or data seen in the middle of a connection.
-    Established,
-    /// One FIN.
-    Closing,
-    /// FIN both ways.
-    Closed,
-    /// Reset after it was established.
-    Reset,
 }
 
 /// Why a flow ended.

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use callhome::{
     event::{EventOptions, Records, RecordsCounters},
-    flow::Direction::{self, ToClient, ToServer},
-    limits::{HTTP_PENDING_REQUESTS, RECORD_FLOWS},
-    observation::{
-        DnsService, FirstPacket, FlowClosed, FlowEnd, Head, ObservationBatch, SideTotals, TcpState,
+    flow::{
+        Direction::{self, ToClient, ToServer},
+        TcpState,
     },
+    limits::{HTTP_PENDING_REQUESTS, RECORD_FLOWS},
+    observation::{DnsService, FirstPacket, FlowClosed, FlowEnd, Head, ObservationBatch, SideTotals},
     protocol::{http, quic, tls},
 };
 use serde_json::{Value, json};

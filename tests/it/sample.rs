@@ -5,10 +5,11 @@ use std::sync::Arc;
 use callhome::{
     asset::Asset,
     decode::{Tenant, TenantKind, Tunnel, TunnelKind, VlanStack},
-    detect::{Application, Destination, Detector, Finding, IndicatorMatch, NameSource, NamedBy},
+    detect::{Application, Destination, Detector, Finding, IndicatorMatch},
     flow::{Direction, Endpoint, FiveTuple},
     incident::{Evidence, Incident, RungReached},
     indicator::{Rung, Severity},
+    names::{NameSource, NamedBy},
     observation::{FlowIdentity, Head, Order},
     time::Timestamp,
 };
@@ -87,6 +88,8 @@ pub fn finding(application: Application) -> Finding {
         confidence: 95,
         rung: Some(Rung::Contacted),
         campaign: Some("example-2026-03".into()),
+        campaign_title: Some("An example campaign".into()),
+        beacon: None,
         mitre: vec!["T1195.002".into(), "T1071.001".into()],
         head: head(7, "10.1.2.3:40000", "192.0.2.66:8000", 6, Direction::ToServer),
         asset: asset("10.1.2.3", Some("runner-a")),
@@ -111,7 +114,8 @@ pub fn finding(application: Application) -> Finding {
 
 /// One rung with one line of evidence.
 pub fn rung(rung: Rung, first: i64, last: i64, count: u64, text: &str) -> RungReached {
-    let evidence = vec![Evidence { time: at(first), packet: first as u64 + 100, text: text.into() }];
+    let evidence =
+        vec![Evidence { time: at(first), packet: first as u64 + 100, text: text.into(), rhythm: false }];
     RungReached { rung, first: at(first), last: at(last), count, evidence }
 }
 

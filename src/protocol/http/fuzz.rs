@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn mutated_conversations_hold_the_invariants() {
-        let mut dice = 0x5eed_0f_u64;
+        let mut dice = 0x005e_ed0f_u64;
         let mut below = move |bound: usize| {
             dice ^= dice << 13;
             dice ^= dice >> 7;

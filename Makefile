@@ -1,0 +1,33 @@
+# callhome: everything that a user or a developer types.
+#
+#   make demo    build, replay the axios capture, print the verdict
+#   make test    formatting, lints, all tests, documentation: what CI runs
+#   make fuzz    every fuzz target under cargo-fuzz, SECONDS_EACH seconds each (by hand; needs cargo-fuzz)
+#   make lab     build the small captures anew from their recipes
+#   make audit   licences, bans, known advisories (by hand; needs cargo-deny)
+
+SECONDS_EACH ?= 600
+
+.PHONY: demo test fuzz lab audit needs
+
+needs:
+	@scripts/install-needs.sh
+
+demo: needs
+	cargo build --release --locked
+	target/release/callhome replay pcaps/axios-linux-runner.pcap
+
+test: needs
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	cargo test --locked
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+
+lab: needs
+	cargo run --locked --example lab -- build
+
+fuzz: needs
+	scripts/fuzz.sh $(SECONDS_EACH)
+
+audit:
+	cargo deny --locked check licenses bans advisories

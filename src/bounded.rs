@@ -1,0 +1,146 @@
+//! A map that the network may fill: fixed capacity, the entry longest not touched goes first.
+
+use std::{collections::VecDeque, hash::Hash};
+
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+
+/// A map of at most `capacity` entries. The order of eviction depends on the order of calls only, never on
+/// hashes, so that the same input gives the same output.
+#[derive(Debug)]
+pub struct BoundedMap<K, V> {
+    entries: HashMap<K, (u64, V), RandomState>,
+    /// Keys in the order in which they were last touched. A key's older tickets are stale.
+    queue: VecDeque<(u64, K)>,
+    next_ticket: u64,
+    capacity: usize,
+    evicted: u64,
+}
+
+impl<K: Clone + Eq + Hash, V> BoundedMap<K, V> {
+    /// An empty map for at most `capacity` entries (at least one).
+    pub fn new(capacity: usize) -> Self {
+        Self {
+            entries: HashMap::default(),
+            queue: VecDeque::new(),
+            next_ticket: 0,
+            capacity: capacity.max(1),
+            evicted: 0,
+        }
+    }
+
+    /// How many entries.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Entries that were put out because the map was full.
+    pub fn evicted(&self) -> u64 {
+        self.evicted
+    }
+
+    /// The value of `key`, untouched.
+    pub fn get(&self, key: &K) -> Option<&V> {
+        self.entries.get(key).map(|(_, value)| value)
+    }
+
+    /// The value of `key`, put in by `make` when absent; touched. The entry that had to go, if any, is
+    /// handed to `evicted`.
+    pub fn touch_or_insert(
+        &mut self,
+        key: K,
+        make: impl FnOnce() -> V,
+        mut evicted: impl FnMut(K, V),
+    ) -> &mut V {
+        self.next_ticket += 1;
+        let ticket = self.next_ticket;
+        if !self.entries.contains_key(&key) {
+            while self.entries.len() >= self.capacity {
+                let Some((old_ticket, old)) = self.queue.pop_front() else { break };
+                if self.is_current(old_ticket, &old)
+                    && let Some((_, value)) = self.entries.remove(&old)
+                {
+                    self.evicted += 1;
+                    evicted(old, value);
+                }
+            }
+        }
+        self.queue.push_back((ticket, key.clone()));
+        if self.queue.len() > 2 * self.capacity + 64 {
+            let entries = &self.entries;
+            self.queue.retain(|(ticket, key)| entries.get(key).is_some_and(|(current, _)| current == ticket));
+        }
+        let (current, value) = self.entries.entry(key).or_insert_with(|| (ticket, make()));
+        *current = ticket;
+        value
+    }
+
+    /// Takes the entry of `key` out.
+    pub fn remove(&mut self, key: &K) -> Option<V> {
+        self.entries.remove(key).map(|(_, value)| value)
+    }
+
+    /// Takes out every entry that `leaves` names, in the order in which they were last touched.
+    pub fn take_where(&mut self, mut leaves: impl FnMut(&K, &V) -> bool) -> Vec<(K, V)> {
+        let mut taken = Vec::new();
+        let entries = &mut self.entries;
+        self.queue.retain(|(ticket, key)| match entries.get(key) {
+            Some((current, _)) if current != ticket => false,
+            Some((_, value)) if leaves(key, value) => {
+                taken.extend(entries.remove(key).map(|(_, value)| (key.clone(), value)));
+                false
+            }
+            Some(_) => true,
+            None => false,
+        });
+        taken
+    }
+
+    fn is_current(&self, ticket: u64, key: &K) -> bool {
+        self.entries.get(key).is_some_and(|(current, _)| *current == ticket)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_untouched_entry_goes_first() {
+        let mut map = BoundedMap::new(2);
+        let mut gone = Vec::new();
+        for (key, value) in [(1, "a"), (2, "b"), (1, "unused"), (3, "c")] {
+            map.touch_or_insert(key, || value, |key, value| gone.push((key, value)));
+        }
+        assert_eq!(gone, [(2, "b")]);
+        assert_eq!(map.get(&1), Some(&"a"));
+        assert_eq!((map.len(), map.evicted()), (2, 1));
+    }
+
+    #[test]
+    fn touching_one_key_for_ever_does_not_grow_the_queue() {
+        let mut map = BoundedMap::new(4);
+        for _ in 0..10_000 {
+            *map.touch_or_insert("key", || 0, |_, _| ()) += 1;
+        }
+        assert_eq!(map.get(&"key"), Some(&10_000));
+        assert!(map.queue.len() <= 72);
+    }
+
+    #[test]
+    fn entries_leave_in_the_order_of_their_last_touch() {
+        let mut map = BoundedMap::new(10);
+        for key in [1, 2, 3, 1] {
+            map.touch_or_insert(key, || key, |_, _| ());
+        }
+        let left: Vec<_> =
+            map.take_where(|_, value| value % 2 == 1).into_iter().map(|(key, _)| key).collect();
+        assert_eq!(left, [3, 1]);
+        assert_eq!(map.len(), 1);
+    }
+}

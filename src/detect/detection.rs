@@ -1,0 +1,322 @@
+//! Decides, once for all detectors, what is said and what is not.
+//!
+//! In this order: claims that may not alert alone only support others; the allow list; what one
+//! observation says several times in one campaign becomes one finding with the rest as reasons; what a
+//! flow has shown already is not said again for a lower rung; beyond [`limits::ALERTS_PER_HOUR`] of one
+//! indicator on one asset, findings are counted and not told.
+
+use std::{net::IpAddr, sync::Arc};
+
+use super::{
+    candidate::{Candidate, Context},
+    finding::{Application, Destination, Detector, Finding, IndicatorMatch},
+    indicator,
+    recurrence::Recurrences,
+    signature,
+};
+use crate::{
+    asset::{Asset, Assets},
+    bounded::BoundedMap,
+    decode::Tenant,
+    indicator::{AllowSubject, AsOf, Knowledge, Rung, Severity, Standing},
+    limits,
+    names::Names,
+    observation::{Observation, Seen},
+    protocol::dns::NameBuf,
+    time::{SECOND, Timestamp},
+};
+
+/// Questions for the address and for the IPv6 address of one name, and their retransmissions, are one look-up.
+const ONE_LOOKUP: i64 = 5 * SECOND;
+
+/// What became of candidates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DetectionCounters {
+    /// Findings told.
+    pub alerts: u64,
+    /// Candidates that the allow list kept back.
+    pub allowed: u64,
+    /// Candidates that only repeat what the same flow or look-up has told.
+    pub repeated: u64,
+    /// Findings beyond the hourly limit of one indicator on one asset.
+    pub suppressed: u64,
+    /// Candidates that must not alert alone and had nothing to support.
+    pub unsupported: u64,
+}
+
+/// All detectors and the decisions that they share.
+#[derive(Debug)]
+pub struct Detection {
+    knowledge: Arc<Knowledge>,
+    as_of: AsOf,
+    recurrences: Recurrences,
+    /// The highest rung that a flow has shown of a campaign.
+    flow_rungs: BoundedMap<(u64, Arc<str>), Rung>,
+    /// When an asset's look-up of an indicator was last told, by what it showed.
+    lookups: BoundedMap<(Tenant, IpAddr, Arc<str>, String), Timestamp>,
+    /// Findings of one indicator on one asset in the hour that began at the time.
+    rates: BoundedMap<(Tenant, IpAddr, Arc<str>), (Timestamp, u32)>,
+    counters: DetectionCounters,
+    candidates: Vec<Candidate>,
+}
+
+impl Detection {
+    /// Detectors over `knowledge`; validity is judged by `as_of`.
+    pub fn new(knowledge: Arc<Knowledge>, as_of: AsOf) -> Self {
+        Self {
+            knowledge,
+            as_of,
+            recurrences: Recurrences::default(),
+            flow_rungs: BoundedMap::new(limits::FLOW_RUNGS),
+            lookups: BoundedMap::new(limits::ALERT_RATES),
+            rates: BoundedMap::new(limits::ALERT_RATES),
+            counters: DetectionCounters::default(),
+            candidates: Vec::new(),
+        }
+    }
+
+    /// What became of candidates so far.
+    pub fn counters(&self) -> DetectionCounters {
+        self.counters
+    }
+
+    /// Looks at an observation and calls `found` with every finding, in a fixed order.
+    pub fn observe(
+        &mut self,
+        observation: &Observation<'_>,
+        assets: &Assets,
+        names: &Names,
+        found: &mut dyn FnMut(Finding),
+    ) {
+        if matches!(observation.seen, Seen::FlowClosed(_) | Seen::TlsServer(_)) {
+            return;
+        }
+        let knowledge = Arc::clone(&self.knowledge);
+        let head = observation.head;
+        let sides = assets.sides(&head.flow.tuple, head.flow.tenant);
+        let context = Context {
+            indicators: &knowledge.indicators,
+            sinkholes: &knowledge.sinkholes,
+            names,
+            sides: &sides,
+            head,
+        };
+        let mut candidates = std::mem::take(&mut self.candidates);
+        indicator::propose(observation, &context, self.as_of, &mut candidates);
+        signature::propose(observation, &context, self.as_of, &mut self.recurrences, &mut candidates);
+        if !candidates.is_empty() {
+            let asset = assets.asset(sides.local.address, head.flow.tenant);
+            candidates.retain_mut(|candidate| !self.is_allowed(candidate, &context, &asset));
+            // Best first; the order of proposal decides between equals.
+            candidates.sort_by_key(|candidate| std::cmp::Reverse(weight(candidate)));
+            for group in by_campaign(candidates.drain(..)) {
+                if let Some(finding) = self.decide(group, &context, &asset) {
+                    found(finding);
+                }
+            }
+        }
+        self.candidates = candidates;
+    }
+
+    /// Whether the allow list keeps the candidate back. An address that is listed while its asset asked
+    /// for an allowed name there is weakened only: many names share one address.
+    fn is_allowed(&mut self, candidate: &mut Candidate, context: &Context<'_>, asset: &Asset) -> bool {
+        let about_name = matches!(
+            candidate.field,
+            "dns.query" | "dns.answer" | "tls.sni" | "quic.sni" | "http.host" | "flow.name"
+        );
+        let name = if about_name {
+            NameBuf::from_text(candidate.observed.as_bytes())
+        } else {
+            context.remote_name().and_then(|named| NameBuf::from_text(named.name.as_bytes()))
+        };
+        // A look-up goes to the resolver; the resolver's address is not what it is about.
+        let is_lookup = candidate.field.starts_with("dns.");
+        let subject = AllowSubject {
+            name: name.as_ref().map(NameBuf::as_name),
+            address: (!is_lookup).then_some(context.sides.remote.address),
+            port: (!is_lookup).then_some(context.sides.remote.port),
+            protocol: Some(context.head.flow.tuple.protocol),
+            // The allow list knows both detectors of claims by one name.
+            detector: Detector::Indicator.name(),
+            group: asset.group.as_deref(),
+            time: context.head.time,
+        };
+        let allow = &self.knowledge.allow;
+        let Some(entry) = allow.decision(&subject) else { return false };
+        if !about_name && allow.decision(&AllowSubject { name: None, ..subject }).is_none() {
+            candidate.severity = candidate.severity.min(Severity::Low);
+            candidate.why.push(format!("the name asked for there is allowed: {}", entry.reason));
+            return false;
+        }
+        self.counters.allowed += 1;
+        true
+    }
+
+    /// Makes a finding of what one observation says of one campaign; `None` when it is not to be told.
+    fn decide(&mut self, mut group: Vec<Candidate>, context: &Context<'_>, asset: &Asset) -> Option<Finding> {
+        let Some(place) = group.iter().position(|candidate| candidate.provenance.alert) else {
+            self.counters.unsupported += group.len() as u64;
+            return None;
+        };
+        let best = group.remove(place);
+        let (head, campaign) = (context.head, Arc::clone(&best.provenance.campaign));
+        if self.is_repeated(&best, &campaign, context) {
+            self.counters.repeated += 1;
+            return None;
+        }
+        if !self.may_alert(&best, context) {
+            self.counters.suppressed += 1;
+            return None;
+        }
+        self.counters.alerts += 1;
+
+        let mut severity = best.severity;
+        let mut why = vec![best.evidence.clone()];
+        why.extend(best.why.iter().cloned());
+        if matches!(best.rung, Some(Rung::Executed | Rung::Active)) && severity == Severity::High {
+            severity = Severity::Critical;
+        }
+        match best.standing {
+            Standing::Valid => {}
+            Standing::Early => why.push("the packet is older than the claim's first day".to_owned()),
+            Standing::NotYet | Standing::Expired => {
+                severity = severity.min(Severity::Low);
+                why.push("the claim was not valid at the packet's time".to_owned());
+            }
+        }
+        for other in group.iter().filter(|other| other.value != best.value) {
+            let line = format!("also {} {}", other.kind.replace('_', " "), other.value);
+            if !why.contains(&line) {
+                why.push(line);
+            }
+        }
+        let pack = best.provenance.title.clone();
+        let title = match (best.detector, &pack) {
+            (Detector::Signature, _) => best.meaning.to_string(),
+            (_, Some(pack)) => format!("{pack}: {} {}", best.kind.replace('_', " "), best.value),
+            (_, None) => format!("{}: {} {}", campaign, best.kind.replace('_', " "), best.value),
+        };
+        let reference = &best.provenance.reference;
+        Some(Finding {
+            detector: best.detector,
+            signature_id: best.signature_id,
+            title,
+            severity,
+            confidence: best.provenance.confidence,
+            rung: best.rung,
+            campaign_title: pack.clone(),
+            // A plain list is no campaign: its entries have nothing to do with each other.
+            campaign: pack.map(|_| campaign),
+            mitre: best.provenance.mitre.clone(),
+            head: *head,
+            asset: asset.clone(),
+            local: context.sides.local,
+            destination: destination(&best, context),
+            indicator: Some(IndicatorMatch {
+                value: best.value,
+                kind: best.kind,
+                field: best.field,
+                observed: best.observed,
+                source: best.provenance.sources.join(",").into(),
+                reference: (!reference.is_empty()).then(|| Arc::clone(reference)),
+                confidence: best.provenance.confidence,
+                valid_from: best.validity.from,
+                valid_until: best.validity.until,
+                expired: best.standing == Standing::Expired,
+            }),
+            application: best.application,
+            beacon: best.beacon,
+            why,
+        })
+    }
+
+    fn is_repeated(&mut self, best: &Candidate, campaign: &Arc<str>, context: &Context<'_>) -> bool {
+        let head = context.head;
+        if best.field.starts_with("dns.") {
+            let said = best.said.clone();
+            let key = (head.flow.tenant, context.sides.local.address, Arc::clone(&best.value), said);
+            let mut is_new = false;
+            let last = self.lookups.touch_or_insert(
+                key,
+                || {
+                    is_new = true;
+                    head.time
+                },
+                |_, _| (),
+            );
+            let repeated = !is_new && head.time.since(*last) < ONE_LOOKUP;
+            *last = head.time;
+            return repeated;
+        }
+        let Some(rung) = best.rung else { return false };
+        // Composite signatures tell of one exchange each; single indicators of the flow.
+        if best.detector == Detector::Signature {
+            let highest =
+                self.flow_rungs.touch_or_insert((head.flow.id, Arc::clone(campaign)), || rung, |_, _| ());
+            *highest = (*highest).max(rung);
+            return false;
+        }
+        let is_pack = best.provenance.title.is_some();
+        let subject = Arc::clone(if is_pack { campaign } else { &best.value });
+        let mut is_new = false;
+        let highest = self.flow_rungs.touch_or_insert(
+            (head.flow.id, subject),
+            || {
+                is_new = true;
+                rung
+            },
+            |_, _| (),
+        );
+        let repeated = !is_new && *highest >= rung;
+        *highest = (*highest).max(rung);
+        repeated
+    }
+
+    fn may_alert(&mut self, best: &Candidate, context: &Context<'_>) -> bool {
+        let now = context.head.time;
+        let key = (context.head.flow.tenant, context.sides.local.address, Arc::clone(&best.value));
+        let (began, count) = self.rates.touch_or_insert(key, || (now, 0), |_, _| ());
+        if now.since(*began) >= 3600 * SECOND {
+            (*began, *count) = (now, 0);
+        }
+        *count = count.saturating_add(1);
+        *count <= limits::ALERTS_PER_HOUR
+    }
+}
+
+/// What makes one candidate say more than another about the same thing.
+fn weight(candidate: &Candidate) -> (Option<Rung>, bool, Severity, u8) {
+    let is_signature = candidate.detector == Detector::Signature;
+    (candidate.rung, is_signature, candidate.severity, candidate.provenance.confidence)
+}
+
+/// Candidates in groups of one campaign each, in the order of each group's first. Entries of a plain
+/// list, which have nothing but the file in common, stay alone unless their value is the same.
+fn by_campaign(candidates: impl Iterator<Item = Candidate>) -> Vec<Vec<Candidate>> {
+    let mut groups: Vec<Vec<Candidate>> = Vec::new();
+    for candidate in candidates {
+        let belongs = |group: &&mut Vec<Candidate>| {
+            group.first().is_some_and(|first| {
+                first.value == candidate.value
+                    || (first.provenance.title.is_some()
+                        && first.provenance.campaign == candidate.provenance.campaign)
+            })
+        };
+        match groups.iter_mut().find(belongs) {
+            Some(group) => group.push(candidate),
+            None => groups.push(vec![candidate]),
+        }
+    }
+    groups
+}
+
+/// The other end, with the name that is best known: the one in the message itself, else the one learned.
+fn destination(best: &Candidate, context: &Context<'_>) -> Destination {
+    let endpoint = context.sides.remote;
+    if matches!(&best.application, Application::Dns(_)) {
+        // The flow goes to the resolver, whose name nobody asked for.
+        return Destination { endpoint, name: None };
+    }
+    Destination { endpoint, name: context.remote_name().cloned() }
+}

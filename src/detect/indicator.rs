@@ -1,0 +1,327 @@
+//! The indicator detector: every observable of an observation, looked up among the claims.
+
+use std::{net::IpAddr, sync::Arc};
+
+use super::{
+    candidate::{Candidate, Context},
+    finding::{Application, Detector},
+    sentence::{self, Outcome},
+};
+use crate::{
+    indicator::{AsOf, ClaimId, Kind, Rung, Severity},
+    observation::{DnsSeen, DnsService, FirstPacket, Observation, Seen},
+    protocol::{
+        dns::{Name, NameBuf, NameScratch, RData, Section},
+        http, tls,
+    },
+};
+
+/// EVE's `signature_id` of the first kind of indicator; the others follow in the order of [`Kind::ALL`].
+const SIGNATURE_ID: u32 = 9_200_001;
+
+/// What one look-up is about.
+struct Sighting {
+    field: &'static str,
+    observed: String,
+    rung: Option<Rung>,
+    evidence: String,
+    application: Application,
+    /// The most that the sighting is worth, whatever the claim says.
+    ceiling: Severity,
+    /// See [`Candidate::said`].
+    said: String,
+    why: Vec<String>,
+}
+
+impl Sighting {
+    fn new(
+        field: &'static str,
+        observed: String,
+        rung: Rung,
+        evidence: String,
+        application: Application,
+    ) -> Self {
+        let ceiling = Severity::Critical;
+        let said = evidence.clone();
+        Self { field, observed, rung: Some(rung), evidence, application, ceiling, said, why: Vec::new() }
+    }
+}
+
+/// Proposes a candidate for every claim that is about something in the observation.
+pub fn propose(observation: &Observation<'_>, context: &Context<'_>, as_of: AsOf, out: &mut Vec<Candidate>) {
+    let mut proposals = Proposals { context, as_of, hits: Vec::new(), out };
+    match &observation.seen {
+        Seen::FlowOpened(first) => proposals.flow_opened(*first),
+        Seen::Exchange => proposals.exchange(),
+        Seen::Dns(dns) if dns.service == DnsService::Dns => proposals.dns(dns),
+        Seen::TlsClient(hello) => proposals.tls(hello, Application::Tls(Arc::clone(hello)), "tls"),
+        Seen::Quic(quic) => proposals.tls(&quic.hello, Application::Quic(Arc::clone(quic)), "quic"),
+        Seen::Certificates(chain) => proposals.certificates(chain),
+        Seen::HttpRequest(request) => proposals.request(request),
+        _ => {}
+    }
+}
+
+struct Proposals<'a, 'c> {
+    context: &'a Context<'c>,
+    as_of: AsOf,
+    hits: Vec<ClaimId>,
+    out: &'a mut Vec<Candidate>,
+}
+
+impl Proposals<'_, '_> {
+    fn flow_opened(&mut self, first: FirstPacket) {
+        let remote = self.context.sides.remote;
+        let name = self.context.remote_name().cloned();
+        let there = sentence::destination(&remote, name.as_ref());
+        // Where the handshake was not captured nobody knows who began.
+        let inbound = !self.context.sides.outbound && first == FirstPacket::Syn;
+        let sighting = |field, observed| {
+            let mut sighting = Sighting::new(
+                field,
+                observed,
+                Rung::Attempted,
+                format!("connection to {there}"),
+                Application::None,
+            );
+            if inbound {
+                sighting.evidence = format!("connection from {there}");
+                sighting.rung = None;
+                sighting.ceiling = Severity::Low;
+                sighting.why.push("the remote side opened the connection".to_owned());
+            }
+            sighting
+        };
+        self.context.indicators.address(remote.address, remote.port, &mut self.hits);
+        self.take_hits(sighting("flow.remote", format!("{}:{}", remote.address, remote.port)));
+        if !inbound {
+            self.remote_name(sighting);
+        }
+    }
+
+    fn exchange(&mut self) {
+        let remote = self.context.sides.remote;
+        let name = self.context.remote_name().cloned();
+        let there = sentence::destination(&remote, name.as_ref());
+        let sighting = |field, observed| {
+            let evidence = format!("data both ways with {there}");
+            Sighting::new(field, observed, Rung::Contacted, evidence, Application::None)
+        };
+        self.context.indicators.address(remote.address, remote.port, &mut self.hits);
+        self.take_hits(sighting("flow.remote", format!("{}:{}", remote.address, remote.port)));
+        self.remote_name(sighting);
+    }
+
+    /// A flow to an address that a listed name led to, whatever the address.
+    fn remote_name(&mut self, sighting: impl Fn(&'static str, String) -> Sighting) {
+        let Some(named) = self.context.remote_name() else { return };
+        let Some(name) = NameBuf::from_text(named.name.as_bytes()) else { return };
+        self.context.indicators.domain(name.as_name(), &mut self.hits);
+        let mut sighting = sighting("flow.name", named.name.to_string());
+        sighting.why.push(format!("the name is known from {}", named.source.name()));
+        self.take_hits(sighting);
+    }
+
+    fn dns(&mut self, dns: &DnsSeen<'_>) {
+        let message = &dns.message;
+        let mut scratch = NameScratch::default();
+        let application = || Application::Dns(message.bytes().into());
+        let outcome = message
+            .is_response()
+            .then(|| Outcome::of(message, &|address| self.context.sinkholes.find(address).is_some()));
+        for question in message.questions() {
+            let Ok(name) = question.name.unpack(&mut scratch) else { continue };
+            let text = sentence::quoted(name.to_lower_text().as_bytes());
+            let kind = crate::protocol::dns::type_name(question.kind);
+            let evidence = match &outcome {
+                None => format!("asked for {text} ({kind})"),
+                Some(outcome) => format!("{text} ({kind}) {}", outcome.text()),
+            };
+            let said = match &outcome {
+                // That there is no address of one kind says nothing new: another kind was asked for too.
+                None | Some(Outcome::Empty) => text.clone(),
+                Some(outcome) => format!("{text} {}", outcome.text()),
+            };
+            let mut sighting = Sighting::new("dns.query", text, Rung::LookedUp, evidence, application());
+            sighting.said = said;
+            if matches!(outcome, Some(Outcome::Sinkholed(_))) {
+                sighting.why.push("the answer is a sinkhole: somebody has taken the name over".to_owned());
+            }
+            self.context.indicators.domain(name, &mut self.hits);
+            if self.hits.is_empty()
+                && let Some(shorter) =
+                    self.context.indicators.domain_behind_search_suffix(name, &mut self.hits)
+            {
+                let shorter = sentence::quoted(shorter.to_lower_text().as_bytes());
+                sighting.ceiling = Severity::Low;
+                sighting.why.push(format!("a look-up of {shorter} with a search suffix appended"));
+            }
+            self.take_hits(sighting);
+        }
+        if outcome.is_some() {
+            self.answers(dns, &application);
+        }
+        self.dns_server();
+    }
+
+    /// Addresses and aliases that a response gives.
+    fn answers(&mut self, dns: &DnsSeen<'_>, application: &dyn Fn() -> Application) {
+        let mut scratch = NameScratch::default();
+        let asked = match dns.message.questions().next() {
+            Some(question) => match question.name.unpack(&mut scratch) {
+                Ok(name) => sentence::quoted(name.to_lower_text().as_bytes()),
+                Err(_) => return,
+            },
+            None => "a name that was not captured".to_owned(),
+        };
+        for record in dns.message.records().filter(|record| record.section == Section::Answer) {
+            let observed = match record.data() {
+                RData::A(octets) => self.answered_address(octets.into()),
+                RData::Aaaa(octets) => self.answered_address(octets.into()),
+                RData::Cname(target) => match target.unpack(&mut scratch) {
+                    Ok(name) => self.answered_alias(name),
+                    Err(_) => continue,
+                },
+                _ => continue,
+            };
+            if !self.hits.is_empty() {
+                let evidence = format!("{asked} answered {observed}");
+                self.take_hits(Sighting::new(
+                    "dns.answer",
+                    observed,
+                    Rung::LookedUp,
+                    evidence,
+                    application(),
+                ));
+            }
+        }
+    }
+
+    fn answered_address(&mut self, address: IpAddr) -> String {
+        self.context.indicators.address(address, 0, &mut self.hits);
+        address.to_string()
+    }
+
+    fn answered_alias(&mut self, name: Name<'_>) -> String {
+        self.context.indicators.domain(name, &mut self.hits);
+        sentence::quoted(name.to_lower_text().as_bytes())
+    }
+
+    /// DNS over UDP has no flow of its own, so that its server's address is looked up here.
+    fn dns_server(&mut self) {
+        let remote = self.context.sides.remote;
+        self.context.indicators.address(remote.address, remote.port, &mut self.hits);
+        if self.hits.is_empty() {
+            return;
+        }
+        let there = sentence::destination(&remote, None);
+        let answered = self.context.head.sender() == remote.address;
+        let (rung, evidence) = if answered {
+            (Rung::Contacted, format!("DNS answer from {there}"))
+        } else {
+            (Rung::Attempted, format!("DNS question to {there}"))
+        };
+        let observed = format!("{}:{}", remote.address, remote.port);
+        self.take_hits(Sighting::new("flow.remote", observed, rung, evidence, Application::None));
+    }
+
+    fn tls(&mut self, hello: &tls::ClientHello, application: Application, protocol: &'static str) {
+        let there = sentence::destination(&self.context.sides.remote, None);
+        let is_quic = protocol == "quic";
+        let name = hello.sni.as_deref().and_then(NameBuf::from_text);
+        let shown = hello.sni.as_deref().map(sentence::quoted);
+        let evidence = match &shown {
+            Some(name) => format!("{} hello for {name} to {there}", protocol.to_ascii_uppercase()),
+            None => format!("{} hello without a name to {there}", protocol.to_ascii_uppercase()),
+        };
+        let sighting = |field, observed: &str| {
+            let (evidence, application) = (evidence.clone(), application.clone());
+            Sighting::new(field, observed.to_owned(), Rung::Attempted, evidence, application)
+        };
+        if let (Some(name), Some(shown)) = (&name, &shown) {
+            self.context.indicators.domain(name.as_name(), &mut self.hits);
+            let mut sighting = sighting(if is_quic { "quic.sni" } else { "tls.sni" }, shown);
+            if hello.ech {
+                sighting.why.push("the hello offers an encrypted name: this is the outer one".to_owned());
+            }
+            self.take_hits(sighting);
+        }
+        self.context.indicators.ja3(&hello.ja3, &mut self.hits);
+        self.take_hits(sighting(if is_quic { "quic.ja3" } else { "tls.ja3" }, &hello.ja3));
+        self.context.indicators.ja4(&hello.ja4, &mut self.hits);
+        self.take_hits(sighting(if is_quic { "quic.ja4" } else { "tls.ja4" }, &hello.ja4));
+    }
+
+    fn certificates(&mut self, chain: &Arc<[tls::Certificate]>) {
+        let there = sentence::destination(&self.context.sides.remote, self.context.remote_name());
+        for certificate in chain.iter() {
+            self.context.indicators.certificate(&certificate.sha1, &certificate.sha256, &mut self.hits);
+            let subject = sentence::quoted(certificate.subject.as_bytes());
+            self.take_hits(Sighting::new(
+                "tls.certificate",
+                subject.clone(),
+                Rung::Contacted,
+                format!("certificate \"{subject}\" from {there}"),
+                Application::Certificates(Arc::clone(chain)),
+            ));
+        }
+    }
+
+    fn request(&mut self, request: &Arc<http::Request>) {
+        let evidence = sentence::request(request);
+        let sighting = |field, observed| {
+            let application = Application::HttpRequest(Arc::clone(request));
+            Sighting::new(field, observed, Rung::Attempted, evidence.clone(), application)
+        };
+        let host = request.host_name().unwrap_or_default();
+        if let Some(name) = NameBuf::from_text(host) {
+            self.context.indicators.domain(name.as_name(), &mut self.hits);
+            self.take_hits(sighting("http.host", sentence::quoted(host)));
+        }
+        if let Some(address) = std::str::from_utf8(host).ok().and_then(|text| text.parse::<IpAddr>().ok()) {
+            // A proxy is asked for an address: the flow itself goes to the proxy.
+            if address != self.context.sides.remote.address {
+                let port = request.host_port().unwrap_or(80);
+                self.context.indicators.address(address, port, &mut self.hits);
+                self.take_hits(sighting("http.host", sentence::quoted(host)));
+            }
+        }
+        let port = self.context.head.flow.tuple.server.port;
+        let authority = request.host.as_deref().unwrap_or_default();
+        self.context.indicators.url(authority, port, &request.target, &mut self.hits);
+        let url = [authority, request.target.as_slice()].concat();
+        self.take_hits(sighting("http.url", sentence::quoted(&url)));
+        if let Some(agent) = &request.user_agent {
+            self.context.indicators.user_agent(agent, &mut self.hits);
+            self.take_hits(sighting("http.user_agent", sentence::quoted(agent)));
+        }
+    }
+
+    /// Makes candidates of the hits so far and forgets them.
+    fn take_hits(&mut self, sighting: Sighting) {
+        for id in std::mem::take(&mut self.hits) {
+            let Some(claim) = self.context.indicators.claim(id) else { continue };
+            let Some(standing) = claim.validity.judge(self.as_of, self.context.head.time) else { continue };
+            let kind = Kind::ALL.iter().position(|kind| *kind == claim.kind).unwrap_or_default();
+            self.out.push(Candidate {
+                detector: Detector::Indicator,
+                signature_id: SIGNATURE_ID + kind as u32,
+                value: claim.value.into(),
+                kind: claim.kind.as_str(),
+                field: sighting.field,
+                observed: sighting.observed.clone(),
+                meaning: Arc::from(""),
+                provenance: Arc::clone(claim.provenance),
+                validity: claim.validity,
+                standing,
+                severity: claim.severity().min(sighting.ceiling),
+                rung: sighting.rung,
+                evidence: sighting.evidence.clone(),
+                said: sighting.said.clone(),
+                why: sighting.why.clone(),
+                application: sighting.application.clone(),
+                beacon: None,
+            });
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! The signature detector: composite conditions over one exchange.
+
+use std::sync::Arc;
+
+use super::{
+    candidate::{Candidate, Context},
+    finding::{Application, Detector},
+    recurrence::Recurrences,
+    sentence,
+};
+use crate::{
+    indicator::{AsOf, ExchangeFacts, Rung, Signature, SignatureId},
+    observation::{DnsService, Observation, Seen},
+    protocol::dns::NameScratch,
+};
+
+/// EVE's `signature_id` of every composite signature; which one it is stands in the event.
+const SIGNATURE_ID: u32 = 9_200_100;
+
+/// Proposes a candidate for every signature that the observation meets.
+pub fn propose(
+    observation: &Observation<'_>,
+    context: &Context<'_>,
+    as_of: AsOf,
+    recurrences: &mut Recurrences,
+    out: &mut Vec<Candidate>,
+) {
+    let server = &observation.head.flow.tuple.server;
+    let remote = (server.address, server.port);
+    let mut hits = Vec::new();
+    let mut scratch = NameScratch::default();
+    let (application, evidence) = match &observation.seen {
+        Seen::HttpRequest(request) => {
+            context.indicators.signatures(&ExchangeFacts::request(remote, request), &mut hits);
+            (Application::HttpRequest(Arc::clone(request)), sentence::request(request))
+        }
+        Seen::HttpResponse(response) => {
+            context.indicators.signatures(&ExchangeFacts::response(remote, response), &mut hits);
+            let request = response.request.as_deref().map(sentence::request);
+            let asked = request.unwrap_or_else(|| "a request that was not captured".to_owned());
+            let evidence =
+                format!("{asked}, answered {} with {} bytes", response.status, response.body_length);
+            (Application::HttpResponse(Arc::clone(response)), evidence)
+        }
+        Seen::TlsClient(hello) => {
+            context.indicators.signatures(&ExchangeFacts::client_hello(remote, hello), &mut hits);
+            let name = context.remote_name();
+            (
+                Application::Tls(Arc::clone(hello)),
+                format!("TLS hello to {}", sentence::destination(server, name)),
+            )
+        }
+        Seen::Quic(quic) => {
+            context.indicators.signatures(&ExchangeFacts::client_hello(remote, &quic.hello), &mut hits);
+            let name = context.remote_name();
+            (
+                Application::Quic(Arc::clone(quic)),
+                format!("QUIC hello to {}", sentence::destination(server, name)),
+            )
+        }
+        Seen::Certificates(chain) => {
+            let Some(leaf) = chain.first() else { return };
+            context.indicators.signatures(&ExchangeFacts::certificate(remote, None, leaf), &mut hits);
+            let subject = sentence::quoted(leaf.subject.as_bytes());
+            let text = format!(
+                "certificate \"{subject}\" from {}",
+                sentence::destination(server, context.remote_name())
+            );
+            (Application::Certificates(Arc::clone(chain)), text)
+        }
+        Seen::Dns(dns) if dns.service == DnsService::Dns && !dns.message.is_response() => {
+            for question in dns.message.questions() {
+                let Ok(name) = question.name.unpack(&mut scratch) else { continue };
+                let facts = ExchangeFacts::query(Some(remote), name, question.kind);
+                context.indicators.signatures(&facts, &mut hits);
+            }
+            let Some(question) = dns.message.questions().next() else { return };
+            let Ok(name) = question.name.unpack(&mut scratch) else { return };
+            let asked = sentence::quoted(name.to_lower_text().as_bytes());
+            (Application::Dns(dns.message.bytes().into()), format!("asked for {asked}"))
+        }
+        _ => return,
+    };
+    for SignatureId(number) in hits {
+        let Some(signature) = context.indicators.signature(SignatureId(number)) else { continue };
+        let Some(standing) = signature.validity.judge(as_of, observation.head.time) else { continue };
+        let mut candidate = Candidate {
+            detector: Detector::Signature,
+            signature_id: SIGNATURE_ID,
+            value: Arc::clone(&signature.id),
+            kind: "signature",
+            field: field_of(&application),
+            observed: evidence.clone(),
+            meaning: Arc::clone(&signature.title),
+            provenance: Arc::clone(&signature.provenance),
+            validity: signature.validity,
+            standing,
+            severity: signature.severity(),
+            rung: Some(signature.rung),
+            evidence: format!("{}: {evidence}", signature.title),
+            said: evidence.clone(),
+            why: Vec::new(),
+            application: application.clone(),
+            beacon: None,
+        };
+        note_rhythm(&mut candidate, signature, observation, context, recurrences);
+        out.push(candidate);
+    }
+}
+
+/// An implant's message that came about a period after another one makes the implant active.
+fn note_rhythm(
+    candidate: &mut Candidate,
+    signature: &Signature,
+    observation: &Observation<'_>,
+    context: &Context<'_>,
+    recurrences: &mut Recurrences,
+) {
+    let Some(period) = signature.period_s else { return };
+    let (tenant, asset) = (observation.head.flow.tenant, context.sides.local.address);
+    let Some(beacon) = recurrences.note(tenant, asset, &signature.id, observation.head.time, period) else {
+        return;
+    };
+    let message = std::mem::take(&mut candidate.evidence);
+    candidate.evidence = format!(
+        "every {:.1} s, {} calls from {} to {}: {}",
+        beacon.interval_seconds,
+        beacon.count,
+        beacon.first.clock(),
+        beacon.last.clock(),
+        message,
+    );
+    candidate.rung = Some(Rung::Active);
+    candidate.beacon = Some(beacon);
+}
+
+/// The name of the buffer that an exchange's conditions read most of.
+fn field_of(application: &Application) -> &'static str {
+    match application {
+        Application::HttpRequest(_) => "http.request",
+        Application::HttpResponse(_) => "http.response",
+        Application::Tls(_) => "tls.client_hello",
+        Application::Quic(_) => "quic.client_hello",
+        Application::Certificates(_) => "tls.certificate",
+        Application::Dns(_) => "dns.query",
+        Application::None => "flow",
+    }
+}

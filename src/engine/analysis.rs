@@ -1,0 +1,244 @@
+//! The right half of the hourglass: observations in, events and verdicts out.
+
+use std::sync::Arc;
+
+use super::pipeline::Finished;
+use crate::{
+    asset::Assets,
+    detect::{Detection, DetectionCounters, Finding},
+    event::{self, EventOptions, IncidentAction, Records},
+    flow::TcpState,
+    incident::{Change, Incident, Incidents, Visibility},
+    indicator::{AsOf, Knowledge},
+    names::Names,
+    observation::{self, DnsService, FirstPacket, Observation, ObservationBatch, merge_in_order},
+    output::{EventSink, OutputError},
+    protocol::dns::NameBuf,
+    report::FindingCounts,
+    time::Timestamp,
+};
+
+/// How observations are judged and told.
+#[derive(Clone, Debug)]
+pub struct AnalysisOptions {
+    /// Whose machine an address is.
+    pub assets: Assets,
+    /// By which time validity is judged.
+    pub as_of: AsOf,
+    /// Whether plain traffic is written too.
+    pub records: bool,
+    /// How events are written.
+    pub events: EventOptions,
+}
+
+/// What kinds of traffic an analysis has seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// DNS messages (no mDNS, no LLMNR).
+    pub dns_messages: u64,
+    /// TLS and QUIC hellos.
+    pub tls: u64,
+    /// Of those, hellos that offered an encrypted name.
+    pub encrypted_names: u64,
+    /// TCP connections that came to an end and had been answered or begun before the capture.
+    pub connections: u64,
+    /// Of those, connections of which one direction only was captured.
+    pub one_direction: u64,
+}
+
+impl Seen {
+    fn count(&mut self, observation: &Observation<'_>) {
+        match &observation.seen {
+            observation::Seen::Dns(dns) => self.dns_messages += u64::from(dns.service == DnsService::Dns),
+            observation::Seen::TlsClient(hello) => {
+                self.tls += 1;
+                self.encrypted_names += u64::from(hello.ech);
+            }
+            observation::Seen::Quic(quic) => {
+                self.tls += 1;
+                self.encrypted_names += u64::from(quic.hello.ech);
+            }
+            observation::Seen::FlowClosed(closed) => {
+                let unanswered =
+                    matches!(closed.state, TcpState::None | TcpState::SynSent | TcpState::Refused);
+                if !unanswered || closed.opened == FirstPacket::Midstream && closed.state != TcpState::None {
+                    self.connections += 1;
+                    let silent = closed.to_server.packets == 0 || closed.to_client.packets == 0;
+                    self.one_direction += u64::from(silent);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Everything behind the workers, in one thread.
+pub struct Analysis<'s> {
+    knowledge: Arc<Knowledge>,
+    assets: Assets,
+    names: Names,
+    detection: Detection,
+    incidents: Incidents,
+    visibility: Visibility,
+    records: Option<Records>,
+    events: EventOptions,
+    sink: Option<&'s mut EventSink>,
+    closed: Vec<Incident>,
+    findings: FindingCounts,
+    seen: Seen,
+    observations: u64,
+    last: Timestamp,
+}
+
+impl<'s> Analysis<'s> {
+    /// An analysis that has seen nothing; events go to `sink`, if there is one.
+    pub fn new(knowledge: Arc<Knowledge>, options: AnalysisOptions, sink: Option<&'s mut EventSink>) -> Self {
+        Self {
+            detection: Detection::new(Arc::clone(&knowledge), options.as_of),
+            knowledge,
+            assets: options.assets,
+            names: Names::default(),
+            incidents: Incidents::default(),
+            visibility: Visibility::default(),
+            records: options.records.then(|| Records::new(options.events)),
+            events: options.events,
+            sink,
+            closed: Vec::new(),
+            findings: FindingCounts::default(),
+            seen: Seen::default(),
+            observations: 0,
+            last: Timestamp::MIN,
+        }
+    }
+
+    /// Takes the observations of one batch of frames, one batch from each worker.
+    ///
+    /// # Errors
+    /// When events cannot be written any more; what was taken stays taken.
+    pub fn take(&mut self, batches: &[ObservationBatch]) -> Result<(), OutputError> {
+        let mut result = Ok(());
+        merge_in_order(batches, |observation| {
+            let told = self.observe(&observation);
+            if result.is_ok() {
+                result = told;
+            }
+        });
+        result
+    }
+
+    fn observe(&mut self, observation: &Observation<'_>) -> Result<(), OutputError> {
+        self.observations += 1;
+        self.last = self.last.max(observation.head.time);
+        self.seen.count(observation);
+        let mut out = Output { sink: self.sink.as_deref_mut(), result: Ok(()) };
+        self.names.learn(observation);
+        let registries = &self.knowledge.registries;
+        self.visibility.observe(observation, &self.assets, &|name| {
+            NameBuf::from_text(name).is_some_and(|name| registries.is_package_registry(name.as_name()))
+        });
+        if let Some(records) = &mut self.records {
+            records.observe(observation, &mut |line| out.write(line));
+        }
+        let (incidents, findings, events) = (&mut self.incidents, &mut self.findings, &self.events);
+        let (closed, visibility, last) = (&mut self.closed, &self.visibility, self.last);
+        self.detection.observe(observation, &self.assets, &self.names, &mut |finding: Finding| {
+            findings.add(finding.severity);
+            out.write(&event::alert(&finding, events));
+            incidents.take(&finding, &mut |incident, change| {
+                let mut incident = incident.clone();
+                if change == Change::Close {
+                    incident.unseen = visibility.unseen(&incident, last);
+                }
+                out.write(&event::incident(&incident, action(change), finding.head.time));
+                if change == Change::Close {
+                    closed.push(incident);
+                }
+            });
+        });
+        out.result
+    }
+
+    /// The end of input: closes every incident, adds our counters to the workers' and writes all of them.
+    ///
+    /// # Errors
+    /// When events cannot be written.
+    pub fn finish(&mut self, finished: &mut Finished) -> Result<(), OutputError> {
+        let ours = self.counters();
+        let end = finished.span.map_or(Timestamp::default(), |(_, last)| last);
+        let mut out = Output { sink: self.sink.as_deref_mut(), result: Ok(()) };
+        if let Some(records) = &mut self.records {
+            records.finish(&mut |line| out.write(line));
+        }
+        for mut incident in self.incidents.finish() {
+            incident.unseen = self.visibility.unseen(&incident, end);
+            out.write(&event::incident(&incident, IncidentAction::Close, end));
+            self.closed.push(incident);
+        }
+        finished.counters.extend(ours);
+        out.write(&event::stats(end, &finished.counters));
+        out.result
+    }
+
+    /// All incidents that were closed, in the order of their closing: after [`Analysis::finish`], all there were.
+    pub fn incidents(&self) -> &[Incident] {
+        &self.closed
+    }
+
+    /// Findings by severity.
+    pub fn findings(&self) -> FindingCounts {
+        self.findings
+    }
+
+    /// What kinds of traffic there were.
+    pub fn seen(&self) -> Seen {
+        self.seen
+    }
+
+    /// What was seen of our machines.
+    pub fn visibility(&self) -> &Visibility {
+        &self.visibility
+    }
+
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        let DetectionCounters { alerts, allowed, repeated, suppressed, unsupported } =
+            self.detection.counters();
+        vec![
+            ("detect.observations", self.observations),
+            ("detect.alert", alerts),
+            ("detect.alerts_allowed", allowed),
+            ("detect.alerts_repeated", repeated),
+            ("detect.alerts_suppressed", suppressed),
+            ("detect.alerts_unsupported", unsupported),
+            ("incident.total", self.incidents.opened()),
+            ("incident.evicted", self.incidents.evicted()),
+            ("names.active", self.names.len() as u64),
+            ("names.evicted", self.names.evicted()),
+            ("machines.active", self.visibility.machines() as u64),
+            ("machines.evicted", self.visibility.evicted()),
+        ]
+    }
+}
+
+/// Where lines go; remembers the first failure, so that callbacks need not.
+struct Output<'o> {
+    sink: Option<&'o mut EventSink>,
+    result: Result<(), OutputError>,
+}
+
+impl Output<'_> {
+    fn write(&mut self, line: &str) {
+        if self.result.is_ok()
+            && let Some(sink) = &mut self.sink
+        {
+            self.result = sink.write(line);
+        }
+    }
+}
+
+fn action(change: Change) -> IncidentAction {
+    match change {
+        Change::Create => IncidentAction::Create,
+        Change::Update => IncidentAction::Update,
+        Change::Close => IncidentAction::Close,
+    }
+}

@@ -1,0 +1,203 @@
+//! Frames from a timeline, observed by any number of workers, judged in one order.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use super::analysis::Analysis;
+use crate::{
+    observation::{ObservationBatch, Observer, ObserverOptions, add_counters},
+    output::OutputError,
+    source::{Filter, FilterError, FrameBatch, Timeline},
+    time::Timestamp,
+};
+
+/// Batches that may wait between two stages.
+const WAITING: usize = 16;
+
+/// How the work is shared.
+#[derive(Clone, Debug)]
+pub struct PipelineOptions {
+    /// Packets read so far, for whoever shows progress.
+    pub packets: Arc<AtomicU64>,
+    /// Workers, at least one. The events do not depend on it.
+    pub threads: usize,
+    /// How frames are observed.
+    pub observer: ObserverOptions,
+    /// Only frames that match this BPF expression are looked at.
+    pub filter: Option<String>,
+}
+
+/// Why a timeline was not read to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    /// The filter expression is not understood.
+    #[error("--filter: {0}")]
+    Filter(#[from] FilterError),
+    /// Events cannot be written.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+}
+
+/// What is known when everything was read.
+#[derive(Clone, Debug, Default)]
+pub struct Finished {
+    /// What the workers counted, by name.
+    pub counters: Vec<(&'static str, u64)>,
+    /// The earliest and the latest packet time; `None` when there was no packet.
+    pub span: Option<(Timestamp, Timestamp)>,
+}
+
+/// Reads `timeline` to its end and gives everything to `analysis`.
+///
+/// # Errors
+/// When the filter is not understood, before anything is read; when events cannot be written: reading stops then.
+pub fn run(
+    timeline: &mut Timeline,
+    options: &PipelineOptions,
+    analysis: &mut Analysis<'_>,
+) -> Result<Finished, PipelineError> {
+    let shards = options.threads.max(1);
+    let worker = |shard: usize| {
+        let (shard, shards) = (shard as u64, shards as u64);
+        let filter = options.filter.as_deref().map(Filter::new).transpose()?;
+        let observer = Observer::new(ObserverOptions { shard, shards, ..options.observer });
+        Ok(Worker { observer, filter })
+    };
+    let mut workers = (0..shards).map(worker).collect::<Result<Vec<_>, FilterError>>()?;
+    match workers.as_mut_slice() {
+        [only] => Ok(alone(timeline, only, &options.packets, analysis)?),
+        _ => Ok(together(timeline, workers, &options.packets, analysis)?),
+    }
+}
+
+/// An observer with its own copy of the filter.
+struct Worker {
+    observer: Observer,
+    filter: Option<Filter>,
+}
+
+impl Worker {
+    fn observe(&mut self, frames: &FrameBatch, out: &mut ObservationBatch) {
+        self.observer.observe(frames, self.filter.as_mut(), out);
+    }
+
+    fn finished(&self) -> Finished {
+        Finished { counters: self.observer.counters().list(), span: self.observer.span() }
+    }
+}
+
+/// One worker, in this thread.
+fn alone(
+    timeline: &mut Timeline,
+    worker: &mut Worker,
+    packets: &AtomicU64,
+    analysis: &mut Analysis<'_>,
+) -> Result<Finished, OutputError> {
+    let mut batch = [ObservationBatch::default()];
+    while let Some(frames) = timeline.next_batch() {
+        packets.fetch_add(frames.len() as u64, Ordering::Relaxed);
+        let [observations] = &mut batch;
+        observations.clear();
+        worker.observe(&frames, observations);
+        analysis.take(&batch)?;
+    }
+    let [observations] = &mut batch;
+    observations.clear();
+    worker.observer.finish(observations);
+    analysis.take(&batch)?;
+    Ok(worker.finished())
+}
+
+/// A reader, several workers, and detection in this thread.
+fn together(
+    timeline: &mut Timeline,
+    workers: Vec<Worker>,
+    packets: &AtomicU64,
+    analysis: &mut Analysis<'_>,
+) -> Result<Finished, OutputError> {
+    thread::scope(|scope| {
+        let mut to_workers = Vec::new();
+        let mut from_workers = Vec::new();
+        let mut running = Vec::new();
+        for worker in workers {
+            let (frames_out, frames_in) = bounded::<Arc<FrameBatch>>(WAITING);
+            let (observations_out, observations_in) = bounded(WAITING);
+            let (recycle_out, recycle_in) = bounded(WAITING);
+            to_workers.push(frames_out);
+            from_workers.push((observations_in, recycle_out));
+            running.push(scope.spawn(move || work(worker, &frames_in, &observations_out, &recycle_in)));
+        }
+        scope.spawn(move || {
+            while let Some(frames) = timeline.next_batch() {
+                packets.fetch_add(frames.len() as u64, Ordering::Relaxed);
+                let frames = Arc::new(frames);
+                // A worker that is gone cannot be served: detection has stopped.
+                if to_workers.iter().any(|worker| worker.send(Arc::clone(&frames)).is_err()) {
+                    return;
+                }
+            }
+        });
+        let mut result = Ok(());
+        loop {
+            // Every worker answers every batch of frames with one of observations, in order.
+            let round: Vec<ObservationBatch> =
+                from_workers.iter().filter_map(|(batches, _)| batches.recv().ok()).collect();
+            if round.is_empty() {
+                break;
+            }
+            result = analysis.take(&round);
+            if result.is_err() {
+                break;
+            }
+            for (batch, (_, recycle)) in round.into_iter().zip(&from_workers) {
+                // When nobody wants it back it is freed.
+                let _ = recycle.try_send(batch);
+            }
+        }
+        drop(from_workers);
+        let mut all = Finished::default();
+        for worker in running {
+            match worker.join() {
+                Ok(one) => {
+                    add_counters(&mut all.counters, &one.counters);
+                    // Every worker saw every packet's time.
+                    all.span = one.span;
+                }
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        result.map(|()| all)
+    })
+}
+
+fn work(
+    mut worker: Worker,
+    frames: &Receiver<Arc<FrameBatch>>,
+    observations: &Sender<ObservationBatch>,
+    recycled: &Receiver<ObservationBatch>,
+) -> Finished {
+    let fresh = || {
+        let mut batch: ObservationBatch = recycled.try_recv().unwrap_or_default();
+        batch.clear();
+        batch
+    };
+    for batch in frames {
+        let mut out = fresh();
+        worker.observe(&batch, &mut out);
+        if observations.send(out).is_err() {
+            return worker.finished();
+        }
+    }
+    let mut out = fresh();
+    worker.observer.finish(&mut out);
+    // If detection has stopped, nobody reads the end.
+    let _ = observations.send(out);
+    worker.finished()
+}

@@ -1,0 +1,310 @@
+//! The table of flows: bounded, with timeouts on packet time.
+
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+use std::hash::BuildHasher;
+
+use super::{
+    key::{Direction, Endpoint, FiveTuple, FlowKey},
+    tcp::TcpTracker,
+    timers::{Entry, Timers},
+};
+use crate::{
+    limits,
+    time::{SECOND, Timestamp},
+};
+
+/// IP protocol numbers that have timeouts of their own.
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+
+/// A flow, with what the table's owner keeps about it in `data`.
+#[derive(Debug)]
+pub struct Flow<D> {
+    /// Its key.
+    pub key: FlowKey,
+    /// The side that opened it.
+    pub client: Endpoint,
+    /// Time of its first packet.
+    pub first: Timestamp,
+    /// The latest packet time seen.
+    pub last: Timestamp,
+    /// Number of its first packet.
+    pub first_packet: u64,
+    /// The connection's state; stays empty for other protocols.
+    pub tcp: TcpTracker,
+    /// The owner's.
+    pub data: D,
+}
+
+impl<D> Flow<D> {
+    /// Client, server, protocol.
+    pub fn tuple(&self) -> FiveTuple {
+        let server = if self.client == self.key.low { self.key.high } else { self.key.low };
+        FiveTuple { client: self.client, server, protocol: self.key.protocol }
+    }
+
+    /// Which way a packet from `source` goes.
+    pub fn direction(&self, source: Endpoint) -> Direction {
+        if source == self.client { Direction::ToServer } else { Direction::ToClient }
+    }
+
+    /// When the flow ends if nothing more comes.
+    pub fn deadline(&self) -> Timestamp {
+        let seconds = match self.key.protocol {
+            TCP if self.tcp.is_over() => limits::TCP_CLOSED_TIMEOUT,
+            TCP if self.tcp.is_opening() => limits::TCP_OPENING_TIMEOUT,
+            TCP => limits::TCP_ESTABLISHED_TIMEOUT,
+            UDP => limits::UDP_TIMEOUT,
+            _ => limits::OTHER_TIMEOUT,
+        };
+        self.last.plus(seconds * SECOND)
+    }
+}
+
+/// What became of flows, for the statistics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TableCounters {
+    /// Flows created.
+    pub created: u64,
+    /// Flows that ended by timeout.
+    pub timed_out: u64,
+    /// Flows that were put out because the table was full.
+    pub evicted: u64,
+}
+
+/// The answer to a look-up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// The flow stands at this index.
+    Found(u32),
+    /// There is none yet.
+    Absent,
+}
+
+/// Flows by key. Invariant: every occupied place has exactly one entry in `index` and one timer.
+#[derive(Debug)]
+pub struct FlowTable<D> {
+    index: HashTable<u32>,
+    places: Vec<Place<D>>,
+    free: Vec<u32>,
+    timers: Timers,
+    hasher: RandomState,
+    capacity: usize,
+    counters: TableCounters,
+    /// Scratch for timers that came up.
+    due: Vec<Entry>,
+}
+
+#[derive(Debug)]
+struct Place<D> {
+    generation: u32,
+    flow: Option<Flow<D>>,
+}
+
+impl<D> FlowTable<D> {
+    /// An empty table for at most `capacity` flows.
+    pub fn new(capacity: usize) -> Self {
+        Self {
+            index: HashTable::new(),
+            places: Vec::new(),
+            free: Vec::new(),
+            timers: Timers::default(),
+            // The seed is random for each process: who sends the packets chooses the keys.
+            hasher: RandomState::default(),
+            capacity: capacity.max(1),
+            counters: TableCounters::default(),
+            due: Vec::new(),
+        }
+    }
+
+    /// How many flows are in it.
+    pub fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Whether it is empty.
+    pub fn is_empty(&self) -> bool {
+        self.index.is_empty()
+    }
+
+    /// What became of its flows.
+    pub fn counters(&self) -> TableCounters {
+        self.counters
+    }
+
+    /// Looks for the flow of `key`.
+    pub fn find(&self, key: &FlowKey) -> Lookup {
+        let hash = self.hasher.hash_one(key);
+        let places = &self.places;
+        match self.index.find(hash, |&place| flow_at(places, place).is_some_and(|flow| flow.key == *key)) {
+            Some(&place) => Lookup::Found(place),
+            None => Lookup::Absent,
+        }
+    }
+
+    /// The flow at an index that [`FlowTable::find`] or [`FlowTable::insert`] gave.
+    pub fn get_mut(&mut self, index: u32) -> Option<&mut Flow<D>> {
+        self.places.get_mut(index as usize)?.flow.as_mut()
+    }
+
+    /// Puts in a flow whose key is absent. When the table is full, the flow whose timer comes up next
+    /// makes room and is handed to `evicted`.
+    pub fn insert(&mut self, flow: Flow<D>, evicted: &mut dyn FnMut(Flow<D>)) -> u32 {
+        while self.len() >= self.capacity {
+            let Some(entry) = self.timers.take_next() else { break };
+            if let Some(old) = self.take_if_current(entry) {
+                self.counters.evicted += 1;
+                evicted(old);
+            }
+        }
+        self.counters.created += 1;
+        let hash = self.hasher.hash_one(flow.key);
+        let deadline = flow.deadline();
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.places.push(Place { generation: 0, flow: None });
+            (self.places.len() - 1) as u32
+        });
+        if let Some(slot) = self.places.get_mut(place as usize) {
+            slot.flow = Some(flow);
+            self.timers.arm(Entry { index: place, generation: slot.generation }, deadline);
+        }
+        let (places, hasher) = (&self.places, &self.hasher);
+        self.index.insert_unique(hash, place, |&other| {
+            flow_at(places, other).map_or(0, |flow| hasher.hash_one(flow.key))
+        });
+        place
+    }
+
+    /// Takes out the flow at `index`.
+    pub fn remove(&mut self, index: u32) -> Option<Flow<D>> {
+        let slot = self.places.get_mut(index as usize)?;
+        let flow = slot.flow.take()?;
+        // The timer stays in the wheel; its generation no longer fits.
+        slot.generation = slot.generation.wrapping_add(1);
+        self.free.push(index);
+        let hash = self.hasher.hash_one(flow.key);
+        if let Ok(entry) = self.index.find_entry(hash, |&place| place == index) {
+            entry.remove();
+        }
+        Some(flow)
+    }
+
+    /// Lets packet time go on to `time` and hands every flow whose deadline has passed to `expired`,
+    /// in no particular order.
+    pub fn advance(&mut self, time: Timestamp, expired: &mut dyn FnMut(Flow<D>)) {
+        let mut due = std::mem::take(&mut self.due);
+        self.timers.advance(time, &mut due);
+        if let Some(now) = self.timers.now() {
+            for entry in due.drain(..) {
+                let Some(flow) = self.current(entry) else { continue };
+                let deadline = flow.deadline();
+                if deadline > now {
+                    self.timers.arm(entry, deadline);
+                } else if let Some(flow) = self.remove(entry.index) {
+                    self.counters.timed_out += 1;
+                    expired(flow);
+                }
+            }
+        }
+        self.due = due;
+    }
+
+    /// Notes that the flow at `index` may now end sooner than its timer thinks.
+    pub fn rearm(&mut self, index: u32) {
+        let Some(place) = self.places.get_mut(index as usize) else { return };
+        let Some(flow) = &place.flow else { return };
+        // The old timer becomes stale, so that there is still one for each flow.
+        place.generation = place.generation.wrapping_add(1);
+        self.timers.arm(Entry { index, generation: place.generation }, flow.deadline());
+    }
+
+    /// Takes everything out, in no particular order.
+    pub fn drain(&mut self) -> impl Iterator<Item = Flow<D>> {
+        self.index.clear();
+        self.free.clear();
+        self.timers = Timers::default();
+        std::mem::take(&mut self.places).into_iter().filter_map(|place| place.flow)
+    }
+
+    fn current(&self, entry: Entry) -> Option<&Flow<D>> {
+        let place = self.places.get(entry.index as usize)?;
+        (place.generation == entry.generation).then_some(place.flow.as_ref()).flatten()
+    }
+
+    fn take_if_current(&mut self, entry: Entry) -> Option<Flow<D>> {
+        self.current(entry)?;
+        self.remove(entry.index)
+    }
+}
+
+fn flow_at<D>(places: &[Place<D>], index: u32) -> Option<&Flow<D>> {
+    places.get(index as usize)?.flow.as_ref()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::Tenant;
+
+    fn flow(port: u16, protocol: u8, time: Timestamp) -> Flow<()> {
+        let end = |port| Endpoint { address: "10.0.0.1".parse().unwrap(), port };
+        Flow {
+            key: FlowKey::new(Tenant::default(), end(port), end(53), protocol),
+            client: end(port),
+            first: time,
+            last: time,
+            first_packet: u64::from(port),
+            tcp: TcpTracker::default(),
+            data: (),
+        }
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_parts(second, 0)
+    }
+
+    #[test]
+    fn a_flow_lives_until_its_timeout_after_its_last_packet() {
+        let mut table = FlowTable::new(10);
+        let mut expired = Vec::new();
+        table.advance(at(0), &mut |flow: Flow<()>| expired.push(flow.first_packet));
+        let index = table.insert(flow(1000, UDP, at(0)), &mut |_| unreachable!("there is room"));
+        table.get_mut(index).unwrap().last = at(100);
+        table.advance(at(limits::UDP_TIMEOUT + 50), &mut |flow| expired.push(flow.first_packet));
+        assert!(expired.is_empty(), "its last packet was at 100 s");
+        table.advance(at(limits::UDP_TIMEOUT + 100), &mut |flow| expired.push(flow.first_packet));
+        assert_eq!(expired, [1000]);
+        assert_eq!(table.find(&flow(1000, UDP, at(0)).key), Lookup::Absent);
+        assert_eq!(table.counters(), TableCounters { created: 1, timed_out: 1, evicted: 0 });
+    }
+
+    #[test]
+    fn a_full_table_puts_out_the_flow_that_would_end_first() {
+        let mut table = FlowTable::new(2);
+        table.advance(at(0), &mut |_| {});
+        table.insert(flow(1, UDP, at(0)), &mut |_| {});
+        table.insert(flow(2, 1, at(0)), &mut |_| {});
+        let mut evicted = Vec::new();
+        table.insert(flow(3, UDP, at(1)), &mut |flow| evicted.push(flow.first_packet));
+        assert_eq!(evicted, [2], "ICMP has the shorter timeout");
+        assert_eq!(table.len(), 2);
+        assert_eq!(table.drain().count(), 2);
+        assert!(table.is_empty());
+    }
+
+    #[test]
+    fn many_flows_come_and_go_without_growth() {
+        let mut table = FlowTable::new(64);
+        for round in 0..200_i64 {
+            table.advance(at(round), &mut |_| {});
+            for port in 0..50 {
+                let flow = flow(round as u16 * 50 + port, 1, at(round));
+                assert_eq!(table.find(&flow.key), Lookup::Absent);
+                table.insert(flow, &mut |_| {});
+            }
+            assert!(table.len() <= 64);
+        }
+        assert!(table.places.len() <= 64);
+    }
+}

@@ -1,0 +1,109 @@
+//! Timeouts on packet time: a wheel of one-second slots, re-armed lazily.
+//!
+//! A flow has one entry in the wheel, which is not moved when the flow's packets push its deadline back:
+//! when the entry comes up too early it is put in again. So a packet costs nothing here, and every flow
+//! is looked at once per timeout. What expires does so at a whole second of packet time, whichever
+//! worker holds the flow: the order of events does not depend on threads.
+
+use crate::time::{SECOND, Timestamp};
+
+/// Slots of the wheel: more seconds than the longest timeout of [`crate::limits`].
+const SLOTS: i64 = 4096;
+
+/// A wheel of timers for slots of a table, told apart by a generation number.
+#[derive(Debug)]
+pub struct Timers {
+    slots: Vec<Vec<Entry>>,
+    /// The last whole second that was worked off; `None` before the first packet.
+    now: Option<i64>,
+}
+
+/// A timer: which place of the table, and for which of its tenants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Index in the table.
+    pub index: u32,
+    /// Generation of that place when the timer was armed.
+    pub generation: u32,
+}
+
+impl Default for Timers {
+    fn default() -> Self {
+        Self { slots: vec![Vec::new(); SLOTS as usize], now: None }
+    }
+}
+
+impl Timers {
+    /// Arms a timer for `deadline`; one in the past comes up at the next second.
+    pub fn arm(&mut self, entry: Entry, deadline: Timestamp) {
+        let now = self.now.unwrap_or_else(|| deadline.as_seconds());
+        // Rounded up: a timer comes up at the first whole second at or after its deadline.
+        let due = deadline.plus(SECOND - 1).as_seconds().clamp(now + 1, now + SLOTS - 1);
+        if let Some(slot) = self.slots.get_mut(due.rem_euclid(SLOTS) as usize) {
+            slot.push(entry);
+        }
+    }
+
+    /// The whole second up to which deadlines are worked off.
+    pub fn now(&self) -> Option<Timestamp> {
+        self.now.map(|second| Timestamp::from_parts(second, 0))
+    }
+
+    /// Advances to the whole second of `time` and moves what came up into `due`. Time never goes back.
+    pub fn advance(&mut self, time: Timestamp, due: &mut Vec<Entry>) {
+        let target = time.as_seconds();
+        let Some(now) = self.now else {
+            self.now = Some(target);
+            return;
+        };
+        if target <= now {
+            return;
+        }
+        // After a jump each slot is emptied once; all of them are due then.
+        for second in now + 1..=target.min(now + SLOTS) {
+            if let Some(slot) = self.slots.get_mut(second.rem_euclid(SLOTS) as usize) {
+                due.append(slot);
+            }
+        }
+        self.now = Some(target);
+    }
+
+    /// The entry that comes up next, searched in at most one turn of the wheel: the one to evict.
+    pub fn take_next(&mut self) -> Option<Entry> {
+        let start = self.now? + 1;
+        (start..start + SLOTS).find_map(|second| self.slots.get_mut(second.rem_euclid(SLOTS) as usize)?.pop())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timer_comes_up_at_the_whole_second_after_its_deadline() {
+        let mut timers = Timers::default();
+        let mut due = Vec::new();
+        timers.advance(Timestamp::from_parts(100, 0), &mut due);
+        let entry = Entry { index: 1, generation: 0 };
+        timers.arm(entry, Timestamp::from_parts(102, 1));
+        timers.advance(Timestamp::from_parts(102, 999_999_999), &mut due);
+        assert!(due.is_empty());
+        timers.advance(Timestamp::from_parts(103, 0), &mut due);
+        assert_eq!(due, [entry]);
+    }
+
+    #[test]
+    fn a_jump_brings_everything_up_once() {
+        let mut timers = Timers::default();
+        let mut due = Vec::new();
+        timers.advance(Timestamp::from_parts(5, 0), &mut due);
+        for index in 0..10 {
+            timers.arm(Entry { index, generation: 0 }, Timestamp::from_parts(5 + i64::from(index) * 400, 0));
+        }
+        timers.advance(Timestamp::from_parts(1_000_000, 0), &mut due);
+        assert_eq!(due.len(), 10);
+        due.clear();
+        timers.advance(Timestamp::MAX, &mut due);
+        assert!(due.is_empty());
+    }
+}

@@ -1,0 +1,224 @@
+//! From findings to incidents: opened at the first evidence, updated at every new rung, closed in the end.
+
+use std::{net::IpAddr, sync::Arc};
+
+use super::ladder::{Evidence, Incident, RungReached};
+use crate::{
+    bounded::BoundedMap,
+    decode::Tenant,
+    detect::Finding,
+    indicator::Rung,
+    limits,
+    time::{Nanos, SECOND, Timestamp},
+};
+
+/// An incident without new evidence for so long is closed; later evidence opens another one.
+const IDLE: Nanos = 24 * 3600 * SECOND;
+
+/// How often incidents are searched for idle ones.
+const SWEEP: Nanos = 3600 * SECOND;
+
+/// Destinations that one incident lists.
+const DESTINATIONS: usize = 32;
+
+/// What happened to an incident.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// First evidence.
+    Create,
+    /// A higher rung.
+    Update,
+    /// Idle, put out, or the end of input.
+    Close,
+}
+
+impl Change {
+    /// The change's name in events.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Close => "close",
+        }
+    }
+}
+
+/// What makes an incident itself: whose machine, and which campaign or destination.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    tenant: Tenant,
+    asset: IpAddr,
+    subject: Arc<str>,
+}
+
+/// All open incidents.
+#[derive(Debug)]
+pub struct Incidents {
+    open: BoundedMap<Key, Incident>,
+    opened: u64,
+    next_sweep: Option<Timestamp>,
+}
+
+impl Default for Incidents {
+    fn default() -> Self {
+        Self { open: BoundedMap::new(limits::INCIDENTS), opened: 0, next_sweep: None }
+    }
+}
+
+impl Incidents {
+    /// Takes a finding in; `changed` is called with every incident that opened, rose or closed by it.
+    /// Findings without a rung do not tell how far anybody came and make no incident.
+    pub fn take(&mut self, finding: &Finding, changed: &mut dyn FnMut(&Incident, Change)) {
+        self.close_idle(finding.head.time, changed);
+        let Some(rung) = finding.rung else { return };
+        let subject = finding.campaign.clone().unwrap_or_else(|| subject_of(finding));
+        let key =
+            Key { tenant: finding.asset.tenant, asset: finding.asset.address, subject: Arc::clone(&subject) };
+        let known = self.open.get(&key).is_some();
+        let mut evicted = Vec::new();
+        let incident = self.open.touch_or_insert(
+            key,
+            || open(finding, subject),
+            |_, incident| {
+                evicted.push(incident);
+            },
+        );
+        let rose = incident.take(finding, rung);
+        match (known, rose) {
+            (false, _) => changed(incident, Change::Create),
+            (true, true) => changed(incident, Change::Update),
+            (true, false) => {}
+        }
+        self.opened += u64::from(!known);
+        for incident in evicted {
+            changed(&incident, Change::Close);
+        }
+    }
+
+    /// Closes everything: the end of input. Ordered by verdict, worst first.
+    pub fn finish(&mut self) -> Vec<Incident> {
+        let mut all: Vec<_> =
+            self.open.take_where(|_, _| true).into_iter().map(|(_, incident)| incident).collect();
+        all.sort_by(|a, b| {
+            (b.verdict(), b.severity, a.first, a.asset.tenant, a.asset.address, &a.campaign).cmp(&(
+                a.verdict(),
+                a.severity,
+                b.first,
+                b.asset.tenant,
+                b.asset.address,
+                &b.campaign,
+            ))
+        });
+        all
+    }
+
+    /// How many incidents were opened.
+    pub fn opened(&self) -> u64 {
+        self.opened
+    }
+
+    /// Incidents that were closed because there were too many.
+    pub fn evicted(&self) -> u64 {
+        self.open.evicted()
+    }
+
+    fn close_idle(&mut self, now: Timestamp, changed: &mut dyn FnMut(&Incident, Change)) {
+        if self.next_sweep.is_some_and(|next| now < next) {
+            return;
+        }
+        self.next_sweep = Some(now.plus(SWEEP));
+        for (_, incident) in self.open.take_where(|_, incident| now.since(incident.last) > IDLE) {
+            changed(&incident, Change::Close);
+        }
+    }
+}
+
+impl Incident {
+    /// Adds a finding; answers whether it reached a rung that was not reached before, above all others.
+    fn take(&mut self, finding: &Finding, rung: Rung) -> bool {
+        let rose = self.rungs.last().is_none_or(|highest| highest.rung < rung);
+        let time = finding.head.time;
+        self.findings += 1;
+        self.first = self.first.min(time);
+        self.last = self.last.max(time);
+        self.severity = self.severity.max(finding.severity);
+        self.confidence = self.confidence.max(finding.confidence);
+        // A look-up goes to the resolver, which has nothing to do with it.
+        if rung != Rung::LookedUp
+            && self.destinations.len() < DESTINATIONS
+            && !self.destinations.iter().any(|known| known.endpoint == finding.destination.endpoint)
+        {
+            self.destinations.push(finding.destination.clone());
+        }
+        let place = self.rungs.partition_point(|reached| reached.rung < rung);
+        if self.rungs.get(place).is_none_or(|reached| reached.rung != rung) {
+            let reached = RungReached { rung, first: time, last: time, count: 0, evidence: Vec::new() };
+            self.rungs.insert(place, reached);
+        }
+        if let Some(reached) = self.rungs.get_mut(place) {
+            reached.first = reached.first.min(time);
+            reached.last = reached.last.max(time);
+            reached.count += 1;
+            reached.add(finding, time);
+        }
+        rose
+    }
+}
+
+impl RungReached {
+    /// Adds a finding's line of evidence. The same sentence again adds nothing, the count tells; of a
+    /// rhythm the latest line says all that the earlier ones did.
+    fn add(&mut self, finding: &Finding, time: Timestamp) {
+        let packet = finding.head.packet_number();
+        let line =
+            Evidence { time, packet, text: finding.evidence().to_owned(), rhythm: finding.beacon.is_some() };
+        if line.rhythm
+            && let Some(known) = self.evidence.iter_mut().find(|known| known.rhythm)
+        {
+            *known = line;
+        } else if self.evidence.len() < limits::EVIDENCE_LINES
+            && !self.evidence.iter().any(|known| known.text == line.text)
+        {
+            self.evidence.push(line);
+        }
+    }
+}
+
+fn open(finding: &Finding, subject: Arc<str>) -> Incident {
+    let time = finding.head.time;
+    Incident {
+        id: incident_id(finding, &subject),
+        asset: finding.asset.clone(),
+        title: finding.campaign_title.clone().unwrap_or_else(|| Arc::clone(&subject)),
+        campaign: subject,
+        severity: finding.severity,
+        confidence: finding.confidence,
+        first: time,
+        last: time,
+        findings: 0,
+        rungs: Vec::new(),
+        destinations: Vec::new(),
+        unseen: Vec::new(),
+    }
+}
+
+/// Without a campaign, the destination is what the incident is about: its name, else its address.
+fn subject_of(finding: &Finding) -> Arc<str> {
+    match (&finding.destination.name, &finding.indicator) {
+        (_, Some(indicator)) => Arc::clone(&indicator.value),
+        (Some(named), None) => Arc::clone(&named.name),
+        (None, None) => finding.destination.endpoint.address.to_string().into(),
+    }
+}
+
+/// A stable identifier: 16 hexadecimal digits of a hash of tenant, asset, subject and the first evidence's time.
+fn incident_id(finding: &Finding, subject: &str) -> String {
+    let text = format!(
+        "{}|{}|{subject}|{}",
+        finding.asset.tenant,
+        finding.asset.address,
+        finding.head.time.as_nanos()
+    );
+    let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+    digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,182 @@
+//! What the wire showed of each machine, so that a verdict can say what it could not see.
+
+use std::net::IpAddr;
+
+use crate::{
+    asset::Assets,
+    bounded::BoundedMap,
+    decode::Tenant,
+    flow::TcpState,
+    indicator::Rung,
+    limits,
+    observation::{DnsService, FirstPacket, FlowClosed, Observation, Seen},
+    time::{SECOND, Timestamp},
+};
+
+use super::ladder::Incident;
+
+/// What was seen of one machine.
+#[derive(Clone, Debug, Default)]
+struct Sight {
+    dns_questions: u64,
+    connections: u64,
+    /// Connections of which only one side's packets were captured: the machine's own, and the other's.
+    only_sent: u64,
+    only_received: u64,
+    /// Connections that began before the capture.
+    midstream: u64,
+    gap_bytes: u64,
+    registry_tls: u64,
+    encrypted_names: u64,
+    /// DNS messages that the machine answered: then it is a resolver.
+    dns_answers: u64,
+}
+
+/// What was seen of every machine of ours.
+#[derive(Debug)]
+pub struct Visibility {
+    machines: BoundedMap<(Tenant, IpAddr), Sight>,
+    first: Option<Timestamp>,
+    last: Timestamp,
+}
+
+impl Default for Visibility {
+    fn default() -> Self {
+        Self { machines: BoundedMap::new(limits::MACHINES), first: None, last: Timestamp::MIN }
+    }
+}
+
+impl Visibility {
+    /// Takes an observation in. `is_registry` says whether a host name is a package registry's.
+    pub fn observe(
+        &mut self,
+        observation: &Observation<'_>,
+        assets: &Assets,
+        is_registry: &dyn Fn(&[u8]) -> bool,
+    ) {
+        let head = observation.head;
+        self.first.get_or_insert(head.time);
+        self.last = self.last.max(head.time);
+        let sides = assets.sides(&head.flow.tuple, head.flow.tenant);
+        let tenant = head.flow.tenant;
+        let mut sight = |address: IpAddr, change: &dyn Fn(&mut Sight)| {
+            change(self.machines.touch_or_insert((tenant, address), Sight::default, |_, _| ()));
+        };
+        match &observation.seen {
+            Seen::Dns(dns) if dns.service == DnsService::Dns => {
+                let tuple = &head.flow.tuple;
+                if dns.message.is_response() {
+                    if assets.is_home(tuple.server.address) {
+                        sight(tuple.server.address, &|sight| sight.dns_answers += 1);
+                    }
+                } else {
+                    sight(tuple.client.address, &|sight| sight.dns_questions += 1);
+                }
+            }
+            Seen::TlsClient(hello) => {
+                let registry = hello.sni.as_deref().is_some_and(is_registry);
+                let encrypted = hello.ech;
+                sight(sides.local.address, &|sight| {
+                    sight.registry_tls += u64::from(registry);
+                    sight.encrypted_names += u64::from(encrypted);
+                });
+            }
+            Seen::FlowClosed(closed) => {
+                let sent_by_client = sides.outbound;
+                sight(sides.local.address, &|sight| sight.connection(closed, sent_by_client));
+            }
+            _ => {}
+        }
+    }
+
+    /// First and last packet time that made an observation; `None` when nothing did.
+    pub fn span(&self) -> Option<(Timestamp, Timestamp)> {
+        self.first.map(|first| (first, self.last))
+    }
+
+    /// Machines of ours that were seen.
+    pub fn machines(&self) -> usize {
+        self.machines.len()
+    }
+
+    /// Machines that were forgotten because there were too many.
+    pub fn evicted(&self) -> u64 {
+        self.machines.evicted()
+    }
+
+    /// What could not be seen of the machine that `incident` is about, one sentence each. `end` is the
+    /// time of the last packet of all.
+    pub fn unseen(&self, incident: &Incident, end: Timestamp) -> Vec<String> {
+        let mut unseen = Vec::new();
+        let Some(sight) = self.machines.get(&(incident.asset.tenant, incident.asset.address)) else {
+            return unseen;
+        };
+        if sight.dns_answers > 0 {
+            unseen.push(format!(
+                "it answered {} DNS questions: it is a resolver, and the question may have been another machine's",
+                sight.dns_answers
+            ));
+        }
+        if sight.dns_questions == 0 {
+            unseen.push("no DNS question of it was captured: names come from Host and SNI only".to_owned());
+        }
+        if sight.registry_tls > 0 {
+            unseen.push(format!(
+                "{} connections to package registries were encrypted: which packages and versions it fetched cannot be told",
+                sight.registry_tls
+            ));
+        }
+        if sight.connections > 0 && sight.only_sent == sight.connections {
+            unseen.push(
+                "only what it sent was captured: answers are known by its acknowledgments only".to_owned(),
+            );
+        } else if sight.connections > 0 && sight.only_received == sight.connections {
+            unseen.push("only what it received was captured: its requests are not known".to_owned());
+        } else if sight.only_sent + sight.only_received > 0 {
+            unseen.push(format!(
+                "of {} of its {} connections one direction only was captured",
+                sight.only_sent + sight.only_received,
+                sight.connections
+            ));
+        }
+        if sight.midstream > 0 {
+            unseen.push(format!("{} of its connections began before the capture", sight.midstream));
+        }
+        if sight.gap_bytes > 0 {
+            unseen.push(format!("{} bytes of its connections are missing from the capture", sight.gap_bytes));
+        }
+        if sight.encrypted_names > 0 {
+            unseen.push(format!(
+                "{} of its TLS hellos offered an encrypted name: only the outer one was seen",
+                sight.encrypted_names
+            ));
+        }
+        if incident.verdict() == Rung::Active {
+            let silence = end.since(incident.last) / SECOND;
+            unseen.push(format!(
+                "the capture ends {silence} s after the last sign of it: whether it still calls cannot be told"
+            ));
+        }
+        unseen
+    }
+}
+
+impl Sight {
+    fn connection(&mut self, closed: &FlowClosed, local_is_client: bool) {
+        if closed.state == TcpState::None {
+            return;
+        }
+        let (sent, received) = if local_is_client {
+            (closed.to_server, closed.to_client)
+        } else {
+            (closed.to_client, closed.to_server)
+        };
+        self.connections += 1;
+        // A SYN without answer is no blindness: that nobody answered is what was seen.
+        let alive = !matches!(closed.state, TcpState::SynSent | TcpState::Refused);
+        self.only_sent += u64::from(alive && received.packets == 0);
+        self.only_received += u64::from(alive && sent.packets == 0);
+        self.midstream += u64::from(closed.opened == FirstPacket::Midstream);
+        self.gap_bytes += closed.gap_bytes.iter().sum::<u64>();
+    }
+}

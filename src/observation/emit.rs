@@ -1,0 +1,129 @@
+//! Writes observations of one flow in their order.
+
+use super::{
+    batch::ObservationBatch,
+    vocabulary::{DnsService, FirstPacket, FlowClosed, FlowIdentity, Head, Order},
+};
+use crate::{
+    flow::Direction,
+    protocol::{http, quic, tls},
+    time::Timestamp,
+};
+
+/// Puts observations of one flow into a batch, each behind the one before.
+#[derive(Debug)]
+pub struct Emitter<'b> {
+    batch: &'b mut ObservationBatch,
+    flow: FlowIdentity,
+    time: Timestamp,
+    order: Order,
+}
+
+impl<'b> Emitter<'b> {
+    /// For what a packet shows of `flow`. `sequence` is where this packet's observations go on.
+    pub fn for_packet(
+        batch: &'b mut ObservationBatch,
+        flow: FlowIdentity,
+        time: Timestamp,
+        packet: u64,
+        sequence: u64,
+    ) -> Self {
+        let order = Order { packet, by_packet: true, due: 0, sequence };
+        Self { batch, flow, time, order }
+    }
+
+    /// For what a timer that was due at `time` tells of `flow`, before packet `packet` is looked at.
+    pub fn for_timer(
+        batch: &'b mut ObservationBatch,
+        flow: FlowIdentity,
+        time: Timestamp,
+        packet: u64,
+        first_packet: u64,
+    ) -> Self {
+        let order = Order { packet, by_packet: false, due: time.as_nanos(), sequence: first_packet };
+        Self { batch, flow, time, order }
+    }
+
+    /// A flow's first packet.
+    pub fn flow_opened(&mut self, direction: Direction, first: FirstPacket) {
+        let head = self.head(direction);
+        self.batch.flow_opened(head, first);
+    }
+
+    /// Both sides have sent payload.
+    pub fn exchange(&mut self, direction: Direction) {
+        let head = self.head(direction);
+        self.batch.exchange(head);
+    }
+
+    /// The flow's end.
+    pub fn flow_closed(&mut self, closed: FlowClosed) {
+        let head = self.head(Direction::ToServer);
+        self.batch.flow_closed(head, closed);
+    }
+
+    /// A DNS message.
+    pub fn dns(&mut self, direction: Direction, message: &[u8], service: DnsService, over_tcp: bool) {
+        let head = self.head(direction);
+        self.batch.dns(head, message, service, over_tcp);
+    }
+
+    /// A QUIC client's hello.
+    pub fn quic(&mut self, hello: quic::QuicHello) {
+        let head = self.head(Direction::ToServer);
+        self.batch.quic(head, hello);
+    }
+
+    /// What a TLS connection shows.
+    pub fn tls(&mut self, events: Vec<tls::TlsEvent>) {
+        for event in events {
+            match event {
+                tls::TlsEvent::ClientHello(hello) => {
+                    let head = self.head(Direction::ToServer);
+                    self.batch.tls_client(head, hello);
+                }
+                tls::TlsEvent::ServerHello(hello) => {
+                    let head = self.head(Direction::ToClient);
+                    self.batch.tls_server(head, hello);
+                }
+                // That a side turned to encryption without showing anything is told by what is missing.
+                tls::TlsEvent::Encrypted => {}
+                tls::TlsEvent::Certificates(chain) => {
+                    let head = self.head(Direction::ToClient);
+                    self.batch.certificates(head, chain);
+                }
+            }
+        }
+    }
+
+    /// Whether either end of the flow has this port.
+    pub fn has_port(&self, port: u16) -> bool {
+        self.flow.tuple.client.port == port || self.flow.tuple.server.port == port
+    }
+
+    /// What an HTTP connection shows; answers the tunnel for another protocol that it became.
+    pub fn http(&mut self, events: Vec<http::HttpEvent>) -> Option<Box<http::Tunnel>> {
+        let mut tunnel = None;
+        for event in events {
+            match event {
+                http::HttpEvent::Request(request) => {
+                    let head = self.head(Direction::ToServer);
+                    self.batch.http_request(head, request);
+                }
+                http::HttpEvent::Response(response) => {
+                    let head = self.head(Direction::ToClient);
+                    self.batch.http_response(head, *response);
+                }
+                http::HttpEvent::Tunnel(into) => tunnel = Some(into),
+            }
+        }
+        tunnel
+    }
+
+    fn head(&mut self, direction: Direction) -> Head {
+        let head = Head { order: self.order, time: self.time, flow: self.flow, direction };
+        // A timer's observations share one place and keep the order in which they are written.
+        self.order.sequence += u64::from(self.order.by_packet);
+        head
+    }
+}

@@ -1,0 +1,510 @@
+//! The left half of the hourglass: frames in, observations out.
+//!
+//! Several observers may share the work: each reads every frame's headers and keeps the flows whose
+//! hash is its own. All of them see the same packet time, so that timeouts strike at the same packet
+//! whoever holds the flow, and the merged observations do not depend on how many there are.
+
+use super::{
+    batch::ObservationBatch,
+    counters::Counters,
+    datagrams::{DatagramInspection, dns_direction, dns_service},
+    emit::Emitter,
+    inspection::{BOTH, Inspection},
+    vocabulary::{DnsService, FirstPacket, FlowClosed, FlowEnd, FlowIdentity, SideTotals},
+};
+use crate::{
+    decode::{self, DecodeOptions, Decoded, TcpView, Transport, Tunnel, UdpView, VlanStack},
+    flow::{
+        Direction, Endpoint, FiveTuple, Flow, FlowKey, FlowTable, FragmentOutcome, Fragments, Lookup, Piece,
+        ReassemblyBudget, Refusal, SideStream, StableHash, TcpState, TcpTracker,
+    },
+    limits,
+    protocol::Need,
+    source::{Filter, Frame, FrameBatch},
+    time::Timestamp,
+};
+
+/// IP protocol numbers.
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+
+/// How an observer works.
+#[derive(Clone, Copy, Debug)]
+pub struct ObserverOptions {
+    /// How frames are decoded.
+    pub decode: DecodeOptions,
+    /// Whether DNS over UDP makes flows of its own; else a question costs no place in the flow table.
+    pub dns_flows: bool,
+    /// Which of the observers this is, from 0.
+    pub shard: u64,
+    /// How many observers there are.
+    pub shards: u64,
+}
+
+impl Default for ObserverOptions {
+    fn default() -> Self {
+        Self { decode: DecodeOptions::default(), dns_flows: false, shard: 0, shards: 1 }
+    }
+}
+
+/// Reads frames and tells what they show.
+#[derive(Debug)]
+pub struct Observer {
+    options: ObserverOptions,
+    flows: FlowTable<Tracked>,
+    fragments: Fragments,
+    budget: ReassemblyBudget,
+    counters: Counters,
+    /// The latest packet time; it never goes back.
+    clock: Timestamp,
+    first: Option<Timestamp>,
+    expired: Vec<Flow<Tracked>>,
+}
+
+/// What the observer keeps of one flow.
+#[derive(Debug)]
+struct Tracked {
+    id: u64,
+    opened: FirstPacket,
+    vlan: VlanStack,
+    tunnel: Option<Tunnel>,
+    icmp: Option<(u8, u8)>,
+    totals: [SideTotals; 2],
+    /// Whether both sides' payload was told.
+    exchanged: bool,
+    gap_bytes: [u64; 2],
+    sides: [SideStream; 2],
+    tcp: Inspection,
+    udp: DatagramInspection,
+}
+
+/// One packet of a flow on its way through the observer.
+struct Packet<'a> {
+    number: u64,
+    time: Timestamp,
+    wire_length: u32,
+    source: Endpoint,
+    destination: Endpoint,
+    protocol: u8,
+    decoded: &'a Decoded<'a>,
+}
+
+impl Observer {
+    /// An observer without any flows.
+    pub fn new(options: ObserverOptions) -> Self {
+        let shards = options.shards.max(1);
+        Self {
+            options: ObserverOptions { shards, ..options },
+            flows: FlowTable::new(limits::FLOWS / shards as usize),
+            fragments: Fragments::default(),
+            budget: ReassemblyBudget::new(limits::REASSEMBLY_BYTES / shards as usize),
+            counters: Counters::default(),
+            clock: Timestamp::MIN,
+            first: None,
+            expired: Vec::new(),
+        }
+    }
+
+    /// Reads a batch of frames and adds what they show to `out`, in order; with a filter, only those that
+    /// match it. Packet time goes on by all of them.
+    pub fn observe(
+        &mut self,
+        frames: &FrameBatch,
+        mut filter: Option<&mut Filter>,
+        out: &mut ObservationBatch,
+    ) {
+        for frame in frames.frames() {
+            self.advance(frame.time, frame.number, out);
+            if filter.as_mut().is_none_or(|filter| filter.matches(&frame)) {
+                self.frame(&frame, out);
+            } else {
+                self.counters.filtered += 1;
+            }
+        }
+    }
+
+    /// The earliest and the latest packet time; `None` before the first packet.
+    pub fn span(&self) -> Option<(Timestamp, Timestamp)> {
+        self.first.map(|first| (first, self.clock))
+    }
+
+    /// The end of input: every flow ends, in the order of their first packets.
+    pub fn finish(&mut self, out: &mut ObservationBatch) {
+        let mut rest: Vec<_> = self.flows.drain().collect();
+        rest.sort_by_key(|flow| flow.first_packet);
+        for flow in rest {
+            let time = self.clock;
+            self.close(flow, FlowEnd::EndOfInput, time, u64::MAX, out);
+        }
+    }
+
+    /// What was counted so far. Frames and their decoding are counted by the first observer only, for all
+    /// of them read every frame.
+    pub fn counters(&self) -> Counters {
+        let mut counters = self.counters.clone();
+        counters.flows = self.flows.counters();
+        counters.flows_active = self.flows.len() as u64;
+        counters.reassembly = self.budget.counters;
+        if self.options.shard == 0 {
+            counters.fragments = self.fragments.counters();
+        } else {
+            counters.clear_of_frames();
+        }
+        counters
+    }
+
+    fn frame(&mut self, frame: &Frame<'_>, out: &mut ObservationBatch) {
+        let decoded = decode::decode(frame.link, frame.bytes, frame.wire_length, &self.options.decode);
+        self.counters.frame(frame, &decoded);
+        if let (Transport::Fragment { payload }, Some(network)) = (&decoded.transport, &decoded.network) {
+            match self.fragments.push(decoded.tenant, network, payload, self.clock) {
+                FragmentOutcome::Complete(datagram) => {
+                    let first = Decoded { network: Some(datagram.network), ..decoded };
+                    let whole = decode::decode_datagram(&first, &datagram.payload);
+                    self.counters.datagram(&whole);
+                    self.packet(frame, &whole, out);
+                }
+                // What there is of the transport header tells at least who talks to whom.
+                FragmentOutcome::Rejected(Refusal::Cut)
+                    if network.fragment.is_some_and(|fragment| fragment.offset == 0) =>
+                {
+                    let start = decode::decode_datagram(&decoded, payload);
+                    self.packet(frame, &start, out);
+                }
+                FragmentOutcome::Pending | FragmentOutcome::Rejected(_) => {}
+            }
+            return;
+        }
+        self.packet(frame, &decoded, out);
+    }
+
+    /// Lets packet time go on; flows whose timeout has passed end before the frame is looked at.
+    fn advance(&mut self, time: Timestamp, number: u64, out: &mut ObservationBatch) {
+        self.clock = self.clock.max(time);
+        self.first = Some(self.first.map_or(time, |first| first.min(time)));
+        let mut expired = std::mem::take(&mut self.expired);
+        self.flows.advance(self.clock, &mut |flow| expired.push(flow));
+        expired.sort_by_key(|flow| (flow.deadline(), flow.first_packet));
+        for flow in expired.drain(..) {
+            let due = flow.deadline();
+            self.close(flow, FlowEnd::Timeout, due, number, out);
+        }
+        self.expired = expired;
+    }
+
+    fn packet(&mut self, frame: &Frame<'_>, decoded: &Decoded<'_>, out: &mut ObservationBatch) {
+        let Some(network) = &decoded.network else { return };
+        let (source_port, destination_port) = match &decoded.transport {
+            Transport::Tcp(tcp) => (tcp.source_port, tcp.destination_port),
+            Transport::Udp(udp) => (udp.source_port, udp.destination_port),
+            Transport::Sctp { source_port, destination_port, .. } => (*source_port, *destination_port),
+            Transport::Icmp { .. } | Transport::Other { .. } => (0, 0),
+            Transport::None | Transport::Fragment { .. } => return,
+        };
+        let packet = Packet {
+            number: frame.number,
+            time: frame.time,
+            wire_length: frame.wire_length,
+            source: Endpoint { address: network.source, port: source_port },
+            destination: Endpoint { address: network.destination, port: destination_port },
+            protocol: network.protocol,
+            decoded,
+        };
+        let key = FlowKey::new(decoded.tenant, packet.source, packet.destination, packet.protocol);
+        if self.options.shards > 1
+            && StableHash::of(&key).finish() % self.options.shards != self.options.shard
+        {
+            return;
+        }
+        if let Transport::Udp(udp) = &decoded.transport
+            && let Some(service) = dns_service(udp)
+            && (!self.options.dns_flows || service != DnsService::Dns)
+        {
+            return self.dns_datagram(&packet, &key, udp, service, out);
+        }
+        let Some(index) = self.flow_of(&packet, &key, out) else { return };
+        match &decoded.transport {
+            Transport::Tcp(tcp) => self.segment(&packet, index, tcp, out),
+            Transport::Udp(udp) => self.datagram(&packet, index, udp, out),
+            _ => {}
+        }
+    }
+
+    /// A DNS datagram at its own port, told without a place in the flow table.
+    fn dns_datagram(
+        &mut self,
+        packet: &Packet<'_>,
+        key: &FlowKey,
+        udp: &UdpView<'_>,
+        service: DnsService,
+        out: &mut ObservationBatch,
+    ) {
+        let direction = dns_direction(udp);
+        let (client, server) = match direction {
+            Direction::ToServer => (packet.source, packet.destination),
+            Direction::ToClient => (packet.destination, packet.source),
+        };
+        let flow = FlowIdentity {
+            id: dns_flow_id(key),
+            tuple: FiveTuple { client, server, protocol: UDP },
+            tenant: key.tenant,
+            vlan: packet.decoded.vlan,
+            tunnel: packet.decoded.tunnel,
+        };
+        self.counters.dns_messages += 1;
+        Emitter::for_packet(out, flow, packet.time, packet.number, 0).dns(
+            direction,
+            udp.payload,
+            service,
+            false,
+        );
+    }
+
+    /// The flow of a packet, made when there is none, with the packet counted in it.
+    fn flow_of(&mut self, packet: &Packet<'_>, key: &FlowKey, out: &mut ObservationBatch) -> Option<u32> {
+        let mut index = self.flows.find(key);
+        if let Lookup::Found(found) = index
+            && let Some(flow) = self.flows.get_mut(found)
+        {
+            let direction = flow.direction(packet.source);
+            let reopened = matches!(&packet.decoded.transport,
+                Transport::Tcp(tcp) if flow.tcp.is_reopened_by(tcp, direction));
+            let end = if flow.deadline() <= self.clock {
+                Some((FlowEnd::Timeout, flow.deadline()))
+            } else {
+                reopened.then_some((FlowEnd::Reused, packet.time))
+            };
+            if let Some((end, due)) = end {
+                if let Some(old) = self.flows.remove(found) {
+                    self.close(old, end, due, packet.number, out);
+                }
+                index = Lookup::Absent;
+            }
+        }
+        let index = match index {
+            Lookup::Found(found) => found,
+            Lookup::Absent => self.open(packet, key, out),
+        };
+        let flow = self.flows.get_mut(index)?;
+        flow.last = flow.last.max(packet.time);
+        let direction = flow.direction(packet.source);
+        let totals = flow.data.totals.get_mut(direction.index())?;
+        totals.packets += 1;
+        totals.bytes += u64::from(packet.wire_length);
+        Some(index)
+    }
+
+    /// Puts a new flow into the table and tells of it.
+    fn open(&mut self, packet: &Packet<'_>, key: &FlowKey, out: &mut ObservationBatch) -> u32 {
+        let (opened, sender_is_client) = match &packet.decoded.transport {
+            Transport::Tcp(tcp) if tcp.has(TcpView::SYN) => {
+                let answer = tcp.has(TcpView::ACK);
+                (if answer { FirstPacket::SynAck } else { FirstPacket::Syn }, !answer)
+            }
+            Transport::Tcp(_) => (FirstPacket::Midstream, !is_server_port(packet)),
+            _ => (FirstPacket::Datagram, !is_server_port(packet)),
+        };
+        let client = if sender_is_client { packet.source } else { packet.destination };
+        let icmp = match &packet.decoded.transport {
+            Transport::Icmp { kind, code, .. } => Some((*kind, *code)),
+            _ => None,
+        };
+        // Where DNS flows are followed only for the sake of records, identity must not depend on it.
+        let is_dns = matches!(&packet.decoded.transport, Transport::Udp(udp) if dns_service(udp).is_some());
+        let id = if is_dns { dns_flow_id(key) } else { flow_id(key, packet.time) };
+        let flow = Flow {
+            key: *key,
+            client,
+            first: packet.time,
+            last: packet.time,
+            first_packet: packet.number,
+            tcp: TcpTracker::default(),
+            data: Tracked {
+                id,
+                opened,
+                vlan: packet.decoded.vlan,
+                tunnel: packet.decoded.tunnel,
+                icmp,
+                totals: Default::default(),
+                exchanged: false,
+                gap_bytes: [0; 2],
+                sides: Default::default(),
+                tcp: Inspection::default(),
+                udp: DatagramInspection::default(),
+            },
+        };
+        let identity = identity_of(&flow);
+        let direction = flow.direction(packet.source);
+        let mut evicted = Vec::new();
+        let index = self.flows.insert(flow, &mut |old| evicted.push(old));
+        for old in evicted {
+            self.close(old, FlowEnd::Evicted, packet.time, packet.number, out);
+        }
+        if !is_dns {
+            Emitter::for_packet(out, identity, packet.time, packet.number, 0).flow_opened(direction, opened);
+        }
+        index
+    }
+
+    fn segment(&mut self, packet: &Packet<'_>, index: u32, tcp: &TcpView<'_>, out: &mut ObservationBatch) {
+        let Some(flow) = self.flows.get_mut(index) else { return };
+        let direction = flow.direction(packet.source);
+        let was_over = flow.tcp.is_over();
+        let was_opening = flow.tcp.is_opening();
+        flow.tcp.segment(tcp, direction);
+        let acknowledged = flow.tcp.acknowledges_payload(tcp, direction);
+        let shorter_timeout = !was_over && flow.tcp.is_over() && !was_opening;
+
+        let identity = identity_of(flow);
+        let (here, there) = (direction.index(), direction.reverse().index());
+        let data = &mut flow.data;
+        data.totals[here].tcp_flags |= tcp.flags;
+        data.totals[here].payload += u64::from(tcp.payload_length);
+        // The packet's first observation may have been the flow's opening.
+        let mut emitter = Emitter::for_packet(out, identity, packet.time, packet.number, 1);
+
+        let first_byte = if tcp.has(TcpView::SYN) { tcp.sequence.wrapping_add(1) } else { tcp.sequence };
+        if tcp.has(TcpView::SYN) {
+            data.sides[here].start(first_byte);
+        }
+        if tcp.has(TcpView::ACK) {
+            let (side, inspection) = (&mut data.sides[there], &mut data.tcp);
+            let mut need = Need::More;
+            side.acknowledged(tcp.acknowledgment, &mut self.budget, &mut |piece| {
+                data.gap_bytes[there] += lost(&piece);
+                need = inspection.piece(direction.reverse(), piece, &mut emitter);
+            });
+            apply(need, side, &mut self.budget);
+        }
+        if tcp.payload_length > 0 {
+            let (side, inspection) = (&mut data.sides[here], &mut data.tcp);
+            let mut need = Need::More;
+            side.segment(first_byte, tcp.payload, tcp.payload_length, &mut self.budget, &mut |piece| {
+                data.gap_bytes[here] += lost(&piece);
+                need = inspection.piece(direction, piece, &mut emitter);
+            });
+            apply(need, side, &mut self.budget);
+        }
+        let both = data.totals.iter().all(|side| side.payload > 0);
+        let one_and_ack = acknowledged && data.totals[here].payload > 0;
+        if !data.exchanged && (both || one_and_ack) {
+            data.exchanged = true;
+            emitter.exchange(direction);
+        }
+        if shorter_timeout {
+            self.flows.rearm(index);
+        }
+    }
+
+    fn datagram(&mut self, packet: &Packet<'_>, index: u32, udp: &UdpView<'_>, out: &mut ObservationBatch) {
+        let Some(flow) = self.flows.get_mut(index) else { return };
+        let direction = flow.direction(packet.source);
+        let identity = identity_of(flow);
+        let data = &mut flow.data;
+        data.totals[direction.index()].payload += u64::from(udp.payload_length);
+        let mut emitter = Emitter::for_packet(out, identity, packet.time, packet.number, 1);
+        let is_dns = dns_service(udp).is_some();
+        if is_dns {
+            self.counters.dns_messages += 1;
+            data.udp.is_dns();
+            emitter.dns(dns_direction(udp), udp.payload, DnsService::Dns, false);
+        } else {
+            self.counters.dns_messages += data.udp.inspect(direction, udp, &mut emitter);
+        }
+        if !data.exchanged && !is_dns && data.totals.iter().all(|side| side.payload > 0) {
+            data.exchanged = true;
+            emitter.exchange(direction);
+        }
+    }
+
+    /// Tells what is left of a flow, and its end.
+    fn close(
+        &mut self,
+        mut flow: Flow<Tracked>,
+        end: FlowEnd,
+        due: Timestamp,
+        packet: u64,
+        out: &mut ObservationBatch,
+    ) {
+        let identity = identity_of(&flow);
+        let mut emitter = Emitter::for_timer(out, identity, due, packet, flow.first_packet);
+        let data = &mut flow.data;
+        for (direction, side) in BOTH.into_iter().zip(&mut data.sides) {
+            let inspection = &mut data.tcp;
+            side.finish(&mut self.budget, &mut |piece| {
+                data.gap_bytes[direction.index()] += lost(&piece);
+                inspection.piece(direction, piece, &mut emitter);
+            });
+        }
+        data.tcp.finish(&mut emitter);
+        data.udp.finish(&mut emitter);
+        let end = match (end, flow.tcp.state()) {
+            (FlowEnd::Timeout | FlowEnd::EndOfInput | FlowEnd::Reused, TcpState::Closed) => FlowEnd::Fin,
+            (
+                FlowEnd::Timeout | FlowEnd::EndOfInput | FlowEnd::Reused,
+                TcpState::Reset | TcpState::Refused,
+            ) => FlowEnd::Rst,
+            (end, _) => end,
+        };
+        let app_protocol = if flow.key.protocol == TCP { data.tcp.app() } else { data.udp.app() };
+        emitter.flow_closed(FlowClosed {
+            first: flow.first,
+            last: flow.last,
+            opened: data.opened,
+            to_server: data.totals[0],
+            to_client: data.totals[1],
+            state: flow.tcp.state(),
+            end,
+            app_protocol,
+            gap_bytes: data.gap_bytes,
+            data_after_reset: flow.tcp.data_after_reset,
+        });
+    }
+}
+
+/// Bytes that a piece says are missing for good, where their number is known.
+fn lost(piece: &Piece<'_>) -> u64 {
+    match *piece {
+        Piece::Gap(length) if length != Piece::UNKNOWN_GAP => length,
+        _ => 0,
+    }
+}
+
+fn apply(need: Need, side: &mut SideStream, budget: &mut ReassemblyBudget) {
+    match need {
+        Need::More => {}
+        Need::Skip(count) => side.skip(count),
+        Need::Nothing => side.stop(budget),
+    }
+}
+
+fn identity_of(flow: &Flow<Tracked>) -> FlowIdentity {
+    let mut tuple = flow.tuple();
+    if let Some((kind, code)) = flow.data.icmp {
+        // In an identity, type and code of the first message stand in the ports' places.
+        (tuple.client.port, tuple.server.port) = (kind.into(), code.into());
+    }
+    FlowIdentity {
+        id: flow.data.id,
+        tuple,
+        tenant: flow.key.tenant,
+        vlan: flow.data.vlan,
+        tunnel: flow.data.tunnel,
+    }
+}
+
+/// Whether a packet without a handshake was sent by the server, as far as ports tell: the side with the
+/// system port (RFC 6335 section 6), when only one has such a port.
+fn is_server_port(packet: &Packet<'_>) -> bool {
+    packet.source.port < 1024 && packet.destination.port >= 1024
+}
+
+/// EVE's `flow_id`, below 2^53 so that readers that hold numbers as doubles keep it whole.
+fn flow_id(key: &FlowKey, first: Timestamp) -> u64 {
+    StableHash::of(key).with(&first.as_nanos().to_be_bytes()).finish() >> 11
+}
+
+/// The identity of DNS over UDP between two ends: that of the pair, because no flow is kept for it.
+fn dns_flow_id(key: &FlowKey) -> u64 {
+    StableHash::of(key).finish() >> 11
+}
