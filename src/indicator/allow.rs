@@ -374,6 +374,7 @@ mod tests {
         assert!(named(&pattern, "mystore.eu.example.com", |_| ()).is_none());
         assert!(named(&pattern, "x.store17.eu.example.com", |_| ()).is_none());
         assert!(named(&pattern, "store17.example.com", |_| ()).is_none());
+        assert!(named(&pattern, "store17.eu.example.net", |_| ()).is_none());
         let network = one("values = [\"198.51.100.0/24\", \"2001:db8::1\"]");
         assert!(allowed(&network, |subject| subject.name = None).is_some());
         assert!(allowed(&network, |subject| subject.address = "2001:db8::1".parse().ok()).is_some());

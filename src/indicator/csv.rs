@@ -59,16 +59,21 @@ impl Column {
     }
 }
 
-/// Whether the first line that says anything is a header of ours.
+/// Whether one of the first lines that say anything is a header of ours, with more than one column.
 pub(super) fn is_csv(text: &str) -> bool {
     let mut lines = text.lines().map(header_text).filter(|line| !line.is_empty()).take(32);
-    lines.any(|line| header(line).is_some())
+    lines.any(|line| header(line).is_some_and(|columns| columns.len() > 1))
 }
 
-/// The columns, when `line` is a header: it has a column of values and at least one other cell.
+/// Whether there is anything of CSV in a file that calls itself so: a comma, or a header.
+pub(super) fn has_columns(text: &str) -> bool {
+    text.contains(',') || text.lines().take(32).any(|line| header(header_text(line)).is_some())
+}
+
+/// The columns, when `line` is a header: it has a column of values.
 fn header(line: &str) -> Option<Vec<Option<Column>>> {
     let columns: Vec<_> = cells(line).map(|cell| Column::from_name(&cell)).collect();
-    (columns.len() > 1 && columns.contains(&Some(Column::Value))).then_some(columns)
+    columns.contains(&Some(Column::Value)).then_some(columns)
 }
 
 /// The line without byte order mark, blanks, and the mark of a comment.
@@ -213,7 +218,7 @@ fn end_of_quoted(quoted: &str) -> Option<usize> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use super::super::Knowledge;
+    use super::super::{Format, Knowledge};
     use super::*;
 
     fn load(file: &str, text: &str) -> Knowledge {
@@ -273,6 +278,8 @@ mod tests {
         assert!(load("feed.csv", "a,b\n1,2\n").report.sources[0].failure.is_some());
         assert_eq!(load("feed.csv", "value,type\n").report.failures().count(), 0);
         assert_eq!(load("feed.csv", "").report.failures().count(), 0);
+        assert_eq!(load("feed.csv", "indicator\nevil.example\n").report.accepted(), 1, "one column");
+        assert_eq!(load("feed.csv", "evil.example\n").report.sources[0].format, Format::Plain);
         assert!(!is_csv("evil.example\nvalue\n"));
     }
 
