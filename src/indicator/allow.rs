@@ -304,3 +304,129 @@ fn fits_pattern(name: Name<'_>, pattern: &str) -> bool {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::super::{Knowledge, Loader};
+    use super::*;
+    use crate::protocol::dns::NameBuf;
+
+    fn load(entries: &str) -> Knowledge {
+        let registries = "[[registry]]\necosystem = \"x\"\nnames = { \"example.org\" = [\"packages\"] }\n";
+        let mut loader = Loader::default();
+        loader
+            .bytes("p.toml", format!("[pack]\nid = \"p\"\ntitle = \"t\"\n{registries}{entries}").as_bytes());
+        loader.finish()
+    }
+
+    fn allowed(knowledge: &Knowledge, change: impl FnOnce(&mut AllowSubject<'_>)) -> Option<String> {
+        named(knowledge, "a.example.com", change)
+    }
+
+    fn named(
+        knowledge: &Knowledge,
+        name: &str,
+        change: impl FnOnce(&mut AllowSubject<'_>),
+    ) -> Option<String> {
+        let name = NameBuf::from_text(name.as_bytes()).unwrap();
+        let mut subject = AllowSubject {
+            name: Some(name.as_name()),
+            address: "198.51.100.7".parse().ok(),
+            port: Some(443),
+            protocol: Some(6),
+            detector: "beacon",
+            group: Some("ci"),
+            time: Timestamp::from_parts(1_774_920_651, 0),
+        };
+        change(&mut subject);
+        knowledge.allow.decision(&subject).map(|entry| entry.reason.to_string())
+    }
+
+    const ENTRY: &str = "[[allow]]\nreason = \"r\"\nscope = \"all\"\n";
+
+    #[test]
+    fn everything_that_an_entry_states_must_fit() {
+        let stated = "value = \"example.com\"\nport = 443\nprotocol = \"tcp\"\nasset_group = \"ci\"\nexpires = 2026-03-31\n";
+        let knowledge = load(&format!("{}{stated}", ENTRY.replace("\"all\"", "[\"beacon\"]")));
+        assert_eq!(allowed(&knowledge, |_| ()).as_deref(), Some("r"), "{}", knowledge.report);
+        assert_eq!(allowed(&knowledge, |subject| subject.port = Some(80)), None);
+        assert_eq!(allowed(&knowledge, |subject| subject.port = None), None);
+        assert_eq!(allowed(&knowledge, |subject| subject.protocol = Some(17)), None);
+        assert_eq!(allowed(&knowledge, |subject| subject.detector = "indicator"), None);
+        assert_eq!(allowed(&knowledge, |subject| subject.group = None), None);
+        assert_eq!(allowed(&knowledge, |subject| subject.name = None), None);
+        let day = 86_400 * crate::time::SECOND;
+        assert_eq!(allowed(&knowledge, |subject| subject.time = subject.time.plus(day)), None, "expired");
+        assert_eq!(named(&knowledge, "example.com", |_| ()).as_deref(), Some("r"));
+        assert_eq!(named(&knowledge, "notexample.com", |_| ()), None);
+        assert_eq!(named(&knowledge, "example.com.evil.example", |_| ()), None);
+    }
+
+    #[test]
+    fn destinations_are_names_patterns_prefixes_registries_and_ports() {
+        let one = |destination: &str| load(&format!("{ENTRY}{destination}\n"));
+        let exact = one("value = \"example.com\"\nmatch = \"exact\"");
+        assert_eq!(allowed(&exact, |_| ()), None);
+        assert!(named(&exact, "EXAMPLE.com", |_| ()).is_some());
+        let pattern = one("value = \"store*.*.example.com\"");
+        assert!(named(&pattern, "store17.eu.example.com", |_| ()).is_some());
+        assert!(named(&pattern, "mystore.eu.example.com", |_| ()).is_none());
+        assert!(named(&pattern, "x.store17.eu.example.com", |_| ()).is_none());
+        assert!(named(&pattern, "store17.example.com", |_| ()).is_none());
+        assert!(named(&pattern, "store17.eu.example.net", |_| ()).is_none());
+        let network = one("values = [\"198.51.100.0/24\", \"2001:db8::1\"]");
+        assert!(allowed(&network, |subject| subject.name = None).is_some());
+        assert!(allowed(&network, |subject| subject.address = "2001:db8::1".parse().ok()).is_some());
+        assert!(allowed(&network, |subject| subject.address = "198.51.101.7".parse().ok()).is_none());
+        let registries = one("set = \"package-registries\"");
+        assert!(named(&registries, "a.packages.example.org", |_| ()).is_some());
+        assert!(named(&registries, "www.example.org", |_| ()).is_none());
+        let ports = one("ports = [123, 443]");
+        assert!(allowed(&ports, |subject| subject.port = Some(123)).is_some());
+        assert!(allowed(&ports, |subject| subject.port = Some(124)).is_none());
+    }
+
+    #[test]
+    fn the_first_entry_that_holds_is_given() {
+        let second = ENTRY.replace("\"r\"", "\"second\"");
+        let knowledge = load(&format!(
+            "{ENTRY}port = 443\nasset_group = \"other\"\n{second}port = 443\n{ENTRY}value = \"example.com\"\n"
+        ));
+        assert_eq!(allowed(&knowledge, |_| ()).as_deref(), Some("second"));
+        assert_eq!(allowed(&knowledge, |subject| subject.port = Some(1)).as_deref(), Some("r"));
+    }
+
+    #[test]
+    fn what_is_too_much_is_refused() {
+        for (entry, reason) in [
+            ("[[allow]]\nscope = \"all\"\nvalue = \"example.com\"", "reason is missing"),
+            ("[[allow]]\nreason = \"r\"\nvalue = \"example.com\"", "scope: is missing"),
+            (
+                "[[allow]]\nreason = \"r\"\nscope = \"becon\"\nport = 1",
+                "unknown detector \"becon\", perhaps beacon",
+            ),
+            ("[[allow]]\nreason = \"r\"\nscope = \"all\"", "value: is missing"),
+            ("[[allow]]\nreason = \"r\"\nscope = \"all\"\nvalue = \"com\"", "\"com\": a bare top-level"),
+            (
+                "[[allow]]\nreason = \"r\"\nscope = \"all\"\nvalue = \"github.io\"",
+                "\"github.io\": a public suffix",
+            ),
+            (
+                "[[allow]]\nreason = \"r\"\nscope = \"all\"\nvalue = \"0.0.0.0/0\"",
+                "\"0.0.0.0/0\": far too wide",
+            ),
+            ("[[allow]]\nreason = \"r\"\nscope = \"all\"\nport = 70000", "port: must be at most 65535"),
+            (
+                "[[allow]]\nreason = \"r\"\nscope = \"all\"\nport = 1\nset = \"package-registry\"",
+                "set: unknown value",
+            ),
+        ] {
+            let report = load(entry).report;
+            let rejected = &report.sources[0].rejected;
+            assert!(rejected.len() == 1 && rejected[0].reason.starts_with(reason), "{entry}: {report}");
+        }
+        let risk = load(&format!("{ENTRY}value = \"github.io\"\nrisk = \"anyone can publish here\"\n"));
+        assert!(named(&risk, "someone.github.io", |_| ()).is_some());
+    }
+}

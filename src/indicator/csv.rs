@@ -59,16 +59,21 @@ impl Column {
     }
 }
 
-/// Whether the first line that says anything is a header of ours.
+/// Whether one of the first lines that say anything is a header of ours, with more than one column.
 pub(super) fn is_csv(text: &str) -> bool {
     let mut lines = text.lines().map(header_text).filter(|line| !line.is_empty()).take(32);
-    lines.any(|line| header(line).is_some())
+    lines.any(|line| header(line).is_some_and(|columns| columns.len() > 1))
 }
 
-/// The columns, when `line` is a header: it has a column of values and at least one other cell.
+/// Whether there is anything of CSV in a file that calls itself so: a comma, or a header.
+pub(super) fn has_columns(text: &str) -> bool {
+    text.contains(',') || text.lines().take(32).any(|line| header(header_text(line)).is_some())
+}
+
+/// The columns, when `line` is a header: it has a column of values.
 fn header(line: &str) -> Option<Vec<Option<Column>>> {
     let columns: Vec<_> = cells(line).map(|cell| Column::from_name(&cell)).collect();
-    (columns.len() > 1 && columns.contains(&Some(Column::Value))).then_some(columns)
+    columns.contains(&Some(Column::Value)).then_some(columns)
 }
 
 /// The line without byte order mark, blanks, and the mark of a comment.
@@ -208,4 +213,82 @@ fn end_of_quoted(quoted: &str) -> Option<usize> {
         }
     }
     None
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::super::{Format, Knowledge};
+    use super::*;
+
+    fn load(file: &str, text: &str) -> Knowledge {
+        let mut loader = Loader::default();
+        loader.bytes(file, text.as_bytes());
+        loader.finish()
+    }
+
+    #[test]
+    fn reads_columns_by_their_names() {
+        let text = "type,indicator,context,campaign,source,reference,first_seen,valid_from,valid_until,confidence,tlp,tags\r\n\
+            domain,evil[.]example,\"a, \"\"b\"\"\",case-1,lab,https://a.example/,2026-01-02,2026-01-01 00:00:00,2026-02-01,85,TLP:AMBER,\"c2, rat\"\r\n\
+            ip:port,198.51.100.7:8000\r\n";
+        let knowledge = load("feed.csv", text);
+        assert_eq!(knowledge.report.accepted(), 2, "{}", knowledge.report);
+        let claims: Vec<_> = knowledge.indicators.claims().map(|(_, claim)| claim).collect();
+        assert_eq!((claims[0].value, claims[0].line), ("evil.example", 2));
+        assert_eq!(claims[0].first_seen.unwrap().rfc3339(), "2026-01-02T00:00:00.000000Z");
+        assert_eq!(claims[0].validity.until.unwrap().rfc3339(), "2026-02-01T23:59:59.999999Z");
+        let said = claims[0].provenance;
+        assert_eq!((&*said.campaign, &*said.sources[0], said.confidence), ("case-1", "lab", 85));
+        assert_eq!(said.tags.iter().map(|tag| &**tag).collect::<Vec<_>>(), ["c2", "rat"]);
+        assert_eq!(said.tlp, Some(Tlp::Amber));
+        assert_eq!((claims[1].value, claims[1].kind), ("198.51.100.7:8000", Kind::AddressPort));
+        assert_eq!((&*claims[1].provenance.campaign, claims[1].provenance.confidence), ("feed", 50));
+    }
+
+    #[test]
+    fn takes_a_commented_header_blanks_and_none() {
+        let text = "################\n# A feed of yesterday\n# \"first_seen_utc\",\"ioc_id\",\"ioc_value\",\"ioc_type\",\"confidence_level\",\"tags\"\n\
+            \"2026-01-02 03:04:05\", \"7\", \"198.51.100.7:8000\", \"ip:port\", \"75\", \"None\"\n\
+            # Number of entries: 1\n";
+        let knowledge = load("export.txt", text);
+        assert_eq!(
+            (knowledge.report.accepted(), knowledge.report.rejected()),
+            (1, 0),
+            "{}",
+            knowledge.report
+        );
+        let (_, claim) = knowledge.indicators.claims().next().unwrap();
+        assert_eq!((claim.value, claim.provenance.confidence), ("198.51.100.7:8000", 75));
+        assert!(claim.provenance.tags.is_empty());
+    }
+
+    #[test]
+    fn faults_name_their_line() {
+        let text = "value,type,confidence,valid_until\na.example,domain,high,\nb.example,domain,101,\n\
+            c.example,sha256_hash,,\nd.example,,,tomorrow\n,domain,,\ne.example\n198.51.100.7,domain,,\n";
+        let knowledge = load("feed.csv", text);
+        let report = &knowledge.report.sources[0];
+        let lines: Vec<_> = report.rejected.iter().map(|one| one.line).collect();
+        assert_eq!((report.accepted, lines), (2, vec![3, 4, 5, 6, 8]), "{}", knowledge.report);
+    }
+
+    #[test]
+    fn needs_a_header_and_may_be_empty() {
+        assert!(load("feed.csv", "a,b\n1,2\n").report.sources[0].failure.is_some());
+        assert_eq!(load("feed.csv", "value,type\n").report.failures().count(), 0);
+        assert_eq!(load("feed.csv", "").report.failures().count(), 0);
+        assert_eq!(load("feed.csv", "indicator\nevil.example\n").report.accepted(), 1, "one column");
+        assert_eq!(load("feed.csv", "evil.example\n").report.sources[0].format, Format::Plain);
+        assert!(!is_csv("evil.example\nvalue\n"));
+    }
+
+    #[test]
+    fn splits_quoted_cells() {
+        let split = |row: &'static str| cells(row).map(Cow::into_owned).collect::<Vec<_>>();
+        assert_eq!(split("a, \"b,\"\"c\"\"\" ,,d"), ["a", "b,\"c\"", "", "d"]);
+        assert_eq!(split("\"open, never closed"), ["open, never closed"]);
+        assert_eq!(split("\"\"\"\""), ["\""]);
+        assert_eq!(split(""), [""]);
+    }
 }

@@ -147,7 +147,7 @@ struct Filter {
 }
 
 impl Filter {
-    /// Room for `names` names at about 32 bits each, which leaves one false alarm in some fifty.
+    /// Room for `names` names at 32 to 64 bits each, which leaves about one false alarm in a hundred.
     fn for_names(names: usize) -> Self {
         Self { words: vec![0; (names / 2 + 1).next_power_of_two()] }
     }

@@ -97,7 +97,7 @@ impl Loader {
     /// Takes a file's contents; `file` is what reports and claims call it.
     ///
     /// `.toml` is one of our packs. Anything else is CSV when a header of ours stands at its top, and
-    /// a plain list when not.
+    /// a plain list when not; `.csv` is CSV unless it is a bare column of values.
     pub fn bytes(&mut self, file: &str, bytes: &[u8]) {
         // A list in Latin-1 has its remarks damaged by this and its values left whole.
         let text = String::from_utf8_lossy(bytes);
@@ -106,7 +106,7 @@ impl Loader {
         let extension = path.extension().map(|extension| extension.to_ascii_lowercase());
         let format = match extension.as_ref().and_then(|extension| extension.to_str()) {
             Some("toml") => Format::Native,
-            Some("csv") => Format::Csv,
+            Some("csv") if csv::has_columns(&text) => Format::Csv,
             _ if csv::is_csv(&text) => Format::Csv,
             _ => Format::Plain,
         };

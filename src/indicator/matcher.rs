@@ -272,3 +272,181 @@ impl IndicatorsBuilder {
         self.built
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::super::{Knowledge, Loader};
+    use super::*;
+    use crate::protocol::dns::NameBuf;
+
+    fn knowledge(list: &str) -> Knowledge {
+        let mut loader = Loader::default();
+        loader.bytes("list.txt", list.as_bytes());
+        let knowledge = loader.finish();
+        assert_eq!(knowledge.report.rejected(), 0, "{}", knowledge.report);
+        knowledge
+    }
+
+    fn values(indicators: &Indicators, hits: &[ClaimId]) -> Vec<String> {
+        hits.iter().map(|&id| indicators.claim(id).unwrap().value.to_owned()).collect()
+    }
+
+    fn domain(indicators: &Indicators, name: &str) -> Vec<String> {
+        let mut hits = Vec::new();
+        let name = NameBuf::from_text(name.as_bytes()).unwrap();
+        indicators.domain(name.as_name(), &mut hits);
+        values(indicators, &hits)
+    }
+
+    fn address(indicators: &Indicators, address: &str, port: u16) -> Vec<String> {
+        let mut hits = Vec::new();
+        indicators.address(address.parse().unwrap(), port, &mut hits);
+        values(indicators, &hits)
+    }
+
+    fn url(indicators: &Indicators, host: &str, port: u16, target: &str) -> Vec<String> {
+        let mut hits = Vec::new();
+        indicators.url(host.as_bytes(), port, target.as_bytes(), &mut hits);
+        values(indicators, &hits)
+    }
+
+    #[test]
+    fn names_match_themselves_and_what_stands_below_them() {
+        let indicators = knowledge("evil.example\na.b.evil.example\nother.example\n").indicators;
+        assert_eq!(domain(&indicators, "EVIL.Example."), ["evil.example"]);
+        assert_eq!(domain(&indicators, "x.a.B.evil.example"), ["a.b.evil.example", "evil.example"]);
+        assert_eq!(domain(&indicators, "b.evil.example"), ["evil.example"]);
+        for near in ["notevil.example", "evil.example.net", "example", "evil-example", "evil.examples"] {
+            assert!(domain(&indicators, near).is_empty(), "{near}");
+        }
+    }
+
+    #[test]
+    fn a_dot_inside_a_label_is_no_border() {
+        let indicators = knowledge("evil.example\n").indicators;
+        let mut hits = Vec::new();
+        indicators.domain(Name::from_wire(b"\x06x.evil\x07example"), &mut hits);
+        indicators.domain(Name::from_wire(b"\x0cevil.example"), &mut hits);
+        indicators.domain(Name::ROOT, &mut hits);
+        assert!(hits.is_empty());
+        indicators.domain(Name::from_wire(b"\x01\xff\x04EVIL\x07example"), &mut hits);
+        assert_eq!(hits.len(), 1);
+    }
+
+    #[test]
+    fn every_name_of_a_large_list_is_found_and_no_other() {
+        let list: String = (0..20_000)
+            .map(|n| format!("n{n}.{}\n", ["example", "co.uk", "a.b.example.net"][n % 3]))
+            .collect();
+        let indicators = knowledge(&list).indicators;
+        assert_eq!(indicators.len(), 20_000);
+        for (n, line) in list.lines().enumerate() {
+            assert_eq!(domain(&indicators, line), [line]);
+            assert_eq!(domain(&indicators, &format!("www.{line}")), [line]);
+            let other = format!("m{n}.{}", line.split_once('.').unwrap().1);
+            assert!(domain(&indicators, &other).is_empty(), "{other}");
+        }
+    }
+
+    #[test]
+    fn several_sources_of_one_value_are_all_kept_in_order() {
+        let mut loader = Loader::default();
+        loader.bytes("one.txt", b"evil.example\nevil.example\n198.51.100.7");
+        loader.bytes("two.txt", b"x.evil.example\nevil.example\n198.51.100.7");
+        loader.bytes("three.csv", b"value,type,source\nevil.example,domain,x\nevil.example,domain,y\n");
+        let Knowledge { indicators, report, .. } = loader.finish();
+        assert_eq!(report.sources[0].duplicates, 1);
+        assert_eq!(report.sources[2].duplicates, 0);
+        let mut hits = Vec::new();
+        let name = NameBuf::from_text(b"x.evil.example").unwrap();
+        indicators.domain(name.as_name(), &mut hits);
+        let sources = |hits: &[ClaimId]| -> Vec<String> {
+            hits.iter().map(|&id| indicators.claim(id).unwrap().provenance.sources[0].to_string()).collect()
+        };
+        assert_eq!(sources(&hits), ["two", "one", "two", "x", "y"]);
+        hits.clear();
+        indicators.address("198.51.100.7".parse().unwrap(), 0, &mut hits);
+        assert_eq!(sources(&hits), ["one", "two"]);
+    }
+
+    #[test]
+    fn addresses_match_at_their_port_and_in_their_prefixes() {
+        let list =
+            "198.51.100.7:8000\n198.51.100.7\n198.51.100.0/24\n198.51.0.0/16\n2001:db8::/32\n2001:db8::7\n";
+        let indicators = knowledge(list).indicators;
+        let all = ["198.51.100.7:8000", "198.51.100.7", "198.51.100.0/24", "198.51.0.0/16"];
+        assert_eq!(address(&indicators, "198.51.100.7", 8000), all);
+        assert_eq!(address(&indicators, "::ffff:198.51.100.7", 8000), all);
+        assert_eq!(address(&indicators, "198.51.100.7", 443), all[1..]);
+        assert_eq!(address(&indicators, "198.51.100.7", 0), all[1..]);
+        assert_eq!(address(&indicators, "198.51.101.7", 8000), all[3..]);
+        assert_eq!(address(&indicators, "2001:db8::7", 1), ["2001:db8::7", "2001:db8::/32"]);
+        assert!(address(&indicators, "198.52.100.7", 8000).is_empty());
+        assert!(address(&indicators, "2001:db9::7", 8000).is_empty());
+    }
+
+    #[test]
+    fn urls_match_host_port_path_and_query() {
+        let indicators = knowledge(
+            "http://evil.example:8000/a?b=1\nhttp://evil.example/c\nevil.example/d\n/gate.php\n/q?x=1\n",
+        )
+        .indicators;
+        assert_eq!(url(&indicators, "EVIL.example:8000", 8000, "/a?b=1").len(), 1);
+        assert_eq!(url(&indicators, "evil.example.", 8000, "/a?b=1").len(), 1, "the port of the flow");
+        assert_eq!(url(&indicators, "proxy", 3128, "http://evil.example:8000/a?b=1").len(), 1);
+        assert_eq!(url(&indicators, "proxy", 3128, "http://evil.example/c").len(), 1);
+        assert_eq!(url(&indicators, "evil.example", 80, "/c").len(), 1);
+        assert_eq!(url(&indicators, "evil.example", 1234, "/d").len(), 1, "no port stated: any");
+        assert_eq!(url(&indicators, "any.example", 80, "/gate.php?id=7"), ["/gate.php"]);
+        assert_eq!(url(&indicators, "any.example", 80, "/q?x=1"), ["/q?x=1"]);
+        for (host, port, target) in [
+            ("evil.example", 80, "/a?b=1"),
+            ("evil.example", 8000, "/a"),
+            ("evil.example", 8000, "/a?b=12"),
+            ("evil.example", 8000, "/A?b=1"),
+            ("x.evil.example", 8000, "/a?b=1"),
+            ("evil.example", 8080, "/c"),
+            ("any.example", 80, "/gate.php/x"),
+            ("any.example", 80, "/x/gate.php"),
+            ("any.example", 80, "/q"),
+        ] {
+            assert!(url(&indicators, host, port, target).is_empty(), "{host}:{port}{target}");
+        }
+    }
+
+    #[test]
+    fn fingerprints_and_hashes_match() {
+        let csv = "value,type\n\
+            0123456789ABCDEF0123456789abcdef,ja3\n\
+            t13d1516h2_8daaf6152771_b186095e22b6,ja4\n\
+            AA:00000000000000000000000000000000000001,certificate_hash\n\
+            bb00000000000000000000000000000000000000000000000000000000000002,certificate\n\
+            Evil/1.0,user_agent\n";
+        let mut loader = Loader::default();
+        loader.bytes("prints.csv", csv.as_bytes());
+        let Knowledge { indicators, report, .. } = loader.finish();
+        assert_eq!((report.accepted(), report.rejected()), (5, 0), "{report}");
+        let count = |ask: &dyn Fn(&mut Vec<ClaimId>)| {
+            let mut hits = Vec::new();
+            ask(&mut hits);
+            hits.len()
+        };
+        assert_eq!(count(&|hits| indicators.ja3("0123456789abcdef0123456789abcdef", hits)), 1);
+        assert_eq!(count(&|hits| indicators.ja3("0123456789abcdef0123456789abcdee", hits)), 0);
+        assert_eq!(count(&|hits| indicators.ja4("t13d1516h2_8daaf6152771_b186095e22b6", hits)), 1);
+        let (mut sha1, mut sha256) = ([0; 20], [0; 32]);
+        assert_eq!(count(&|hits| indicators.certificate(&sha1, &sha256, hits)), 0);
+        (sha1[0], sha1[19]) = (0xaa, 1);
+        (sha256[0], sha256[31]) = (0xbb, 2);
+        assert_eq!(count(&|hits| indicators.certificate(&sha1, &sha256, hits)), 2);
+        assert_eq!(count(&|hits| indicators.user_agent(b"Evil/1.0", hits)), 1);
+        assert_eq!(count(&|hits| indicators.user_agent(b"evil/1.0", hits)), 0, "letter for letter");
+    }
+
+    #[test]
+    fn the_set_can_be_shared() {
+        fn shared<T: Send + Sync>() {}
+        shared::<Knowledge>();
+    }
+}

@@ -35,6 +35,8 @@ mod csv;
 mod document;
 mod domain_table;
 mod exchange;
+mod field;
+pub mod fuzz;
 mod instant;
 mod load;
 mod load_report;

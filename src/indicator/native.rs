@@ -219,3 +219,168 @@ impl Loader {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::super::Knowledge;
+    use super::*;
+
+    const HEAD: &str = "[pack]\nid = \"p\"\ntitle = \"t\"\n[pack.references]\nSS = \"https://a.example/\"\n";
+
+    /// Loads `HEAD`, whose last line is 5, and what follows.
+    fn load(rest: &str) -> Knowledge {
+        let mut loader = Loader::default();
+        loader.bytes("p.toml", format!("{HEAD}{rest}").as_bytes());
+        loader.finish()
+    }
+
+    const GOOD: &str =
+        "[[indicator]]\nvalue = \"good.example\"\nkind = \"domain\"\nsource = \"SS\"\nconfidence = 90\n";
+
+    #[test]
+    fn a_claim_keeps_everything_that_was_said() {
+        let knowledge = load(
+            "[[indicator]]\n# a remark\nvalues = [\n  \"Evil[.]Example\",\n  \"b.example\",\n]\nkind = \"domain\"\n\
+             match = \"exact\"\nsource = [\"SS\"]\nconfidence = 70\nvalid_from = 2026-03-30\n\
+             valid_until = \"2026-04-30\"\ntlp = \"green\"\nmitre = [\"T1071\"]\nnote = \"n\"\nalert = false\n",
+        );
+        assert_eq!(knowledge.report.accepted(), 2, "{}", knowledge.report);
+        let (_, claim) = knowledge.indicators.claims().next().unwrap();
+        assert_eq!((claim.value, claim.kind, claim.matching), ("evil.example", Kind::Domain, Match::Exact));
+        assert_eq!(claim.line, 9, "the value's own line");
+        assert_eq!(claim.validity.from.unwrap().rfc3339(), "2026-03-30T00:00:00.000000Z");
+        assert_eq!(claim.validity.until.unwrap().rfc3339(), "2026-04-30T23:59:59.999999Z");
+        let Provenance { campaign, sources, reference, confidence, tlp, mitre, note, alert, .. } =
+            &**claim.provenance;
+        assert_eq!((&**campaign, &*sources[0], &**reference), ("p", "SS", "https://a.example/"));
+        assert_eq!(
+            (*confidence, *tlp, &*mitre[0], &**note, *alert),
+            (70, Some(Tlp::Green), "T1071", "n", false)
+        );
+        assert_eq!(claim.severity(), Severity::Info, "must not alert alone");
+    }
+
+    #[test]
+    fn faults_name_their_line_and_what_was_perhaps_meant() {
+        for (change, line, reason) in [
+            ("confidence = 90|confidence = 101", 10, "confidence must be a whole number from 0 to 100"),
+            ("confidence = 90|", 6, "confidence is missing"),
+            ("confidence = 90|confidense = 90", 10, "unknown key \"confidense\", perhaps confidence"),
+            ("\"SS\"|\"ST\"", 9, "unknown source \"ST\", perhaps SS"),
+            ("\"SS\"|7", 9, "source must be a text or a list of texts"),
+            ("source = \"SS\"|", 6, "source: is missing: who says so?"),
+            ("\"domain\"|\"domian\"", 8, "kind: unknown value \"domian\", perhaps domain"),
+            ("good.example|com", 7, "a bare top-level domain would match half the Internet"),
+            ("good.example|co.uk", 7, "a public suffix: everybody's names stand below it"),
+            ("confidence = 90|confidence = 90\nmatch = \"prefix\"", 11, "match: unknown value \"prefix\""),
+            (
+                "confidence = 90|confidence = 90\nvalid_from = \"soon\"",
+                11,
+                "valid_from must be a date or a time",
+            ),
+            (
+                "confidence = 90|confidence = 90\nvalid_from = 2026-02-01\nvalid_until = 2026-01-01",
+                12,
+                "valid_until: must not be before valid_from",
+            ),
+        ] {
+            let (from, to) = change.split_once('|').unwrap();
+            let knowledge = load(&format!("{}\n{GOOD}", GOOD.replacen(from, to, 1)));
+            let report = &knowledge.report.sources[0];
+            assert_eq!(report.failure, None, "{change}");
+            assert_eq!(report.rejected.len(), 1, "{change}: {}", knowledge.report);
+            let rejected = &report.rejected[0];
+            assert_eq!(rejected.line, line, "{change}: {}", rejected.reason);
+            assert!(rejected.reason.starts_with(reason), "{change}: {}", rejected.reason);
+            assert_eq!(report.accepted, 1, "the entry after it is taken: {change}");
+        }
+    }
+
+    #[test]
+    fn a_broken_pack_is_refused_as_a_whole() {
+        for (text, reason) in [
+            (format!("{HEAD}[[indicator]\n"), "line 6: not TOML"),
+            (format!("{HEAD}[[indicators]]\n"), "line 6: unknown key \"indicators\", perhaps indicator"),
+            ("[[indicator]]\n".to_owned(), "line 1: [pack] is missing"),
+            ("[pack]\nid = \"\"\ntitle = \"t\"\n".to_owned(), "line 2: id: must not be empty"),
+            ("".to_owned(), "line 1: [pack] is missing"),
+        ] {
+            let mut loader = Loader::default();
+            loader.bytes("p.toml", text.as_bytes());
+            let report = loader.finish().report;
+            let failure = report.sources[0].failure.clone().unwrap_or_default();
+            assert!(failure.starts_with(reason), "{text}: {failure}");
+        }
+    }
+
+    #[test]
+    fn faults_of_signatures_name_their_line() {
+        let signature = |rest: &str| {
+            format!(
+                "[[signature]]\nid = \"s\"\ntitle = \"t\"\nrung = \"executed\"\nsource = \"SS\"\nconfidence = 90\n{rest}\n"
+            )
+        };
+        for (rest, line, reason) in [
+            (
+                "all = [{ field = \"http.pth\", equals = \"/\" }]",
+                12,
+                "field: unknown field \"http.pth\", perhaps http.path",
+            ),
+            (
+                "all = [\n  { field = \"http.path\", equls = \"/\" },\n]",
+                13,
+                "unknown key \"equls\", perhaps equals",
+            ),
+            ("all = [{ field = \"http.path\" }]", 12, "field: has no test"),
+            ("all = [{ field = \"http.path\", min = 3 }]", 12, "min: this field can be asked equals"),
+            ("all = [{ field = \"http.path\", prefix = \"\" }]", 12, "prefix: must not be empty"),
+            (
+                "all = [{ field = \"http.path\", prefix = \"/\", suffix = \"x\" }]",
+                12,
+                "suffix: is a second test",
+            ),
+            (
+                "all = [{ field = \"response.status\", prefix = \"4\" }]",
+                12,
+                "prefix: this field can be asked equals",
+            ),
+            (
+                "all = [{ field = \"http.path\", base64_json_keys = [\"a\"] }]",
+                12,
+                "base64_json_keys: this field",
+            ),
+            (
+                "all = [{ field = \"flow.remote_port\", equals = 1 }]",
+                12,
+                "all: has conditions on the flow only",
+            ),
+            (
+                "all = [{ field = \"http.path\", equals = \"/\" }, { field = \"dns.query\", equals = \"a.b\" }]",
+                12,
+                "all: mixes fields of different exchanges",
+            ),
+            (
+                "all = [{ field = \"flow.remote_address\", within = \"x\" }]",
+                12,
+                "\"x\" is neither an address nor a prefix",
+            ),
+            (
+                "none = [{ field = \"http.path\", equals = \"/\" }]",
+                6,
+                "all: must have at least one condition",
+            ),
+        ] {
+            let knowledge = load(&signature(rest));
+            let report = &knowledge.report.sources[0];
+            assert_eq!((report.accepted, report.rejected.len()), (0, 1), "{rest}: {}", knowledge.report);
+            let rejected = &report.rejected[0];
+            assert!(rejected.reason.starts_with(reason), "{rest}: {}", rejected.reason);
+            assert_eq!(rejected.line, line, "{rest}: {}", rejected.reason);
+        }
+        let twice = signature("all = [{ field = \"http.path\", equals = \"/\" }]").repeat(2);
+        let report = load(&twice).report;
+        assert_eq!((report.accepted(), report.rejected()), (1, 1));
+        assert_eq!(report.sources[0].rejected[0].reason, "id: another signature has this id");
+    }
+}

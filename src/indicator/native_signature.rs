@@ -1,4 +1,4 @@
-//! Reads a pack's composite signatures. [`super::signature`] says what each field reads.
+//! Reads a pack's composite signatures. [`super::field`] says what each field reads.
 
 use std::net::IpAddr;
 
@@ -6,9 +6,10 @@ use ipnet::IpNet;
 
 use super::document::{Fault, Fields, unknown};
 use super::exchange::Moment;
+use super::field::{Field, FieldKind};
 use super::model::Rung;
 use super::native::Pack;
-use super::signature::{Condition, Field, FieldKind, Place, Signature, Test};
+use super::signature::{Condition, Place, Signature, Test};
 use super::value;
 
 /// The keys of a `[[signature]]`.

@@ -64,3 +64,50 @@ pub(super) fn without_comment(line: &str) -> &str {
     let comment = [" #", "\t#", " ;", "\t;", " //", "\t//"].iter().filter_map(|mark| line.find(mark)).min();
     line.get(..comment.unwrap_or(line.len())).unwrap_or(line).trim_end()
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_lists_as_people_write_them() {
+        let list = "\u{feff}# a list\r\n; another remark\r\n// and one more\r\n\r\n  Evil[.]Example.  # seen\r\n\
+            198.51.100[.]7:8000\t; port\r\nhxxps://evil.example/a#b\r\n*.c2.example // all of it\r\n\
+            10.0.0.1\r\ncom\r\nevil.example\r\nnot a value\r\n";
+        let mut loader = Loader::default();
+        loader.bytes("dir/feed.txt", list.as_bytes());
+        let knowledge = loader.finish();
+        let report = &knowledge.report.sources[0];
+        let rejected: Vec<_> = report.rejected.iter().map(|one| (one.line, one.text.as_str())).collect();
+        assert_eq!(rejected, [(9, "10.0.0.1"), (10, "com"), (12, "not a value")]);
+        assert_eq!((report.accepted, report.duplicates), (4, 1));
+        let claims: Vec<_> =
+            knowledge.indicators.claims().map(|(_, claim)| (claim.value.to_owned(), claim.line)).collect();
+        let expected =
+            [("evil.example", 5), ("198.51.100.7:8000", 6), ("https://evil.example/a", 7), ("c2.example", 8)];
+        assert_eq!(claims, expected.map(|(value, line)| (value.to_owned(), line)));
+        let (_, claim) = knowledge.indicators.claims().next().unwrap();
+        assert_eq!((&*claim.provenance.campaign, claim.provenance.confidence), ("feed", UNSTATED_CONFIDENCE));
+    }
+
+    #[test]
+    fn an_empty_list_is_valid() {
+        for list in ["", "\n", "# nothing today\n", "\u{feff}"] {
+            let mut loader = Loader::default();
+            loader.bytes("feed.txt", list.as_bytes());
+            let report = loader.finish().report;
+            assert_eq!((report.accepted(), report.rejected(), report.failures().count()), (0, 0, 0));
+        }
+    }
+
+    #[test]
+    fn rejected_text_is_short_and_harmless() {
+        let list = format!("\u{1b}[31mred \u{202e}\n{}\n", "x".repeat(5000));
+        let mut loader = Loader::default();
+        loader.bytes("feed.txt", list.as_bytes());
+        let report = loader.finish().report;
+        assert_eq!(report.sources[0].rejected[0].text, "?[31mred ?");
+        assert!(report.sources[0].rejected[1].text.chars().count() <= 121);
+    }
+}

@@ -57,3 +57,44 @@ fn first_labels(name: Name<'_>, count: usize) -> Option<Name<'_>> {
     let end: usize = name.labels().take(count).map(|label| 1 + label.len()).sum();
     name.wire().get(..end).map(Name::from_wire)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::super::load_builtin;
+    use crate::protocol::dns::NameBuf;
+
+    #[test]
+    fn a_look_up_through_a_search_suffix_is_one_of_the_indicator() {
+        let indicators = load_builtin().indicators;
+        let behind = |name: &str| {
+            let name = NameBuf::from_text(name.as_bytes()).unwrap();
+            let mut hits = Vec::new();
+            let shorter = indicators.domain_behind_search_suffix(name.as_name(), &mut hits);
+            assert_eq!(shorter.is_some(), !hits.is_empty());
+            shorter.map(|name| name.to_string())
+        };
+        for suffix in [
+            "abc0def.internal.cloudapp.net",
+            "abc0def.ax.internal.cloudapp.net",
+            "internal.cloudapp.net",
+            "default.svc.cluster.local",
+            "svc.cluster.local",
+            "Cluster.Local",
+            "eu-west-1.compute.internal",
+            "ec2.internal",
+            "us-central1-a.c.project-1.internal",
+            "c.project-1.internal",
+            "google.internal",
+        ] {
+            assert_eq!(behind(&format!("sfrclak.com.{suffix}")).as_deref(), Some("sfrclak.com"), "{suffix}");
+            let below = behind(&format!("x.sfrclak.com.{suffix}"));
+            assert_eq!(below.as_deref(), Some("x.sfrclak.com"), "{suffix}");
+            assert_eq!(behind(&format!("notsfrclak.com.{suffix}")), None, "{suffix}");
+        }
+        for name in ["sfrclak.com", "sfrclak.com.br", "sfrclak.com.example.net", "cluster.local", "internal"]
+        {
+            assert_eq!(behind(name), None, "{name}");
+        }
+    }
+}

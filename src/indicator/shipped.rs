@@ -19,3 +19,7 @@ pub(super) const BASELINE: [(&str, &str); 4] = [
 pub(super) fn packs() -> impl Iterator<Item = (&'static str, &'static str)> {
     CAMPAIGNS.into_iter().chain(BASELINE)
 }
+
+#[cfg(test)]
+#[path = "shipped_tests.rs"]
+mod tests;

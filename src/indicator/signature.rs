@@ -1,31 +1,6 @@
 //! Composite signatures: several conditions that one exchange must meet together.
 //!
-//! Which buffer each field reads (a condition never reads another one):
-//!
-//! | field | reads | tests |
-//! |---|---|---|
-//! | `http.method` | the request line's method | text |
-//! | `http.target` | the request line's target as sent | text |
-//! | `http.path` | the target's path: no query, and of an absolute URL no scheme and host | text |
-//! | `http.host` | host of an absolute target, else of the Host field; no port, no final dot, any case | text, `within` |
-//! | `http.port` | the server's port on the wire, not the one that Host writes | number |
-//! | `http.user_agent` | the User-Agent field | text |
-//! | `http.header.<name>` | the first request field of that name | text |
-//! | `http.body` | the first 4 KiB of the request's body, transfer coding removed | text, `base64_json` |
-//! | `http.body_length` | the request's Content-Length, else the bytes of its body that are held | number |
-//! | `response.status` | the status code | number |
-//! | `response.header.<name>` | the first response field of that name | text |
-//! | `response.body` | the first 4 KiB of the response's body | text, `base64_json` |
-//! | `response.body_length` | bytes of the response's body seen on the wire | number |
-//! | `flow.remote_address` | the server's address | `equals`, `within` |
-//! | `flow.remote_port` | the server's port | number |
-//! | `tls.sni` | the ClientHello's server name, any case | text, `within` |
-//! | `tls.ja3`, `tls.ja4` | the ClientHello's fingerprints | text |
-//! | `tls.alpn` | any of the offered protocols | text |
-//! | `tls.certificate.subject`, `.issuer`, `.serial` | the server's first certificate (up to TLS 1.2) | text |
-//! | `tls.certificate.name` | any of its alternative names | text, `within` |
-//! | `dns.query` | the question's name as text, any case | text, `within` |
-//! | `dns.type` | the question's type | number |
+//! [`super::field`] lists the fields and what each of them reads.
 //!
 //! Tests of a text: `equals`, `prefix`, `suffix`, `contains` (each a text or a list of which one must
 //! fit; with `ignore_case = true` whatever the case), `equals_ignore_case`, `lower_case_only = true`
@@ -35,7 +10,6 @@
 
 use std::fmt;
 use std::hash::BuildHasher;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
@@ -43,11 +17,11 @@ use hashbrown::HashMap;
 use ipnet::IpNet;
 
 use super::base64_json::Base64Json;
-use super::exchange::{ExchangeFacts, Moment, Target, split_host};
+use super::exchange::{ExchangeFacts, Moment};
+use super::field::{Field, Held};
 use super::model::{Provenance, Rung, Severity, SignatureId, Validity};
 use super::name_map::dotted;
 use crate::limits::DNS_NAME_BYTES;
-use crate::protocol::dns::Name;
 
 /// A composite signature.
 #[derive(Clone, Debug)]
@@ -104,46 +78,6 @@ pub struct Condition {
     pub(super) test: Test,
 }
 
-/// A place in an exchange. The table above says what each reads.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Field {
-    Method,
-    Target,
-    Path,
-    Host,
-    HttpPort,
-    UserAgent,
-    RequestHeader(Box<str>),
-    RequestBody,
-    RequestBodyLength,
-    Status,
-    ResponseHeader(Box<str>),
-    ResponseBody,
-    ResponseBodyLength,
-    RemoteAddress,
-    RemotePort,
-    Sni,
-    Ja3,
-    Ja4,
-    Alpn,
-    CertificateSubject,
-    CertificateIssuer,
-    CertificateSerial,
-    CertificateName,
-    QueryName,
-    QueryType,
-}
-
-/// What a field can be asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum FieldKind {
-    Text,
-    Name,
-    Body,
-    Number,
-    Address,
-}
-
 /// What is asked of a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Test {
@@ -172,156 +106,6 @@ pub(super) enum Place {
     Start,
     End,
     Anywhere,
-}
-
-/// What an exchange holds in a field.
-#[derive(Clone, Copy, Debug)]
-enum Held<'a> {
-    /// The message that would hold it was not seen.
-    Unseen,
-    /// The message lacks it.
-    Absent,
-    Text(&'a [u8]),
-    Texts(&'a [String]),
-    Bytes(&'a [Vec<u8>]),
-    Name(Name<'a>),
-    Number(u64),
-    Address(IpAddr),
-}
-
-impl Field {
-    /// Every field's name; the two that end in a dot take a header's name.
-    pub(super) const NAMES: [(&'static str, Self); 23] = [
-        ("http.method", Self::Method),
-        ("http.target", Self::Target),
-        ("http.path", Self::Path),
-        ("http.host", Self::Host),
-        ("http.port", Self::HttpPort),
-        ("http.user_agent", Self::UserAgent),
-        ("http.body", Self::RequestBody),
-        ("http.body_length", Self::RequestBodyLength),
-        ("response.status", Self::Status),
-        ("response.body", Self::ResponseBody),
-        ("response.body_length", Self::ResponseBodyLength),
-        ("flow.remote_address", Self::RemoteAddress),
-        ("flow.remote_port", Self::RemotePort),
-        ("tls.sni", Self::Sni),
-        ("tls.ja3", Self::Ja3),
-        ("tls.ja4", Self::Ja4),
-        ("tls.alpn", Self::Alpn),
-        ("tls.certificate.subject", Self::CertificateSubject),
-        ("tls.certificate.issuer", Self::CertificateIssuer),
-        ("tls.certificate.serial", Self::CertificateSerial),
-        ("tls.certificate.name", Self::CertificateName),
-        ("dns.query", Self::QueryName),
-        ("dns.type", Self::QueryType),
-    ];
-
-    /// The field of that name.
-    pub(super) fn from_name(name: &str) -> Option<Self> {
-        if let Some(header) = name.strip_prefix("http.header.").filter(|header| !header.is_empty()) {
-            return Some(Self::RequestHeader(header.into()));
-        }
-        if let Some(header) = name.strip_prefix("response.header.").filter(|header| !header.is_empty()) {
-            return Some(Self::ResponseHeader(header.into()));
-        }
-        Self::NAMES.into_iter().find(|&(known, _)| known == name).map(|(_, field)| field)
-    }
-
-    /// What it can be asked.
-    pub(super) const fn kind(&self) -> FieldKind {
-        match self {
-            Self::Host | Self::Sni | Self::CertificateName | Self::QueryName => FieldKind::Name,
-            Self::RequestBody | Self::ResponseBody => FieldKind::Body,
-            Self::HttpPort
-            | Self::RequestBodyLength
-            | Self::Status
-            | Self::ResponseBodyLength
-            | Self::RemotePort
-            | Self::QueryType => FieldKind::Number,
-            Self::RemoteAddress => FieldKind::Address,
-            _ => FieldKind::Text,
-        }
-    }
-
-    /// The moment at which it is known; `None` for what every moment knows.
-    pub(super) const fn moment(&self) -> Option<Moment> {
-        Some(match self {
-            Self::Method
-            | Self::Target
-            | Self::Path
-            | Self::Host
-            | Self::HttpPort
-            | Self::UserAgent
-            | Self::RequestHeader(_)
-            | Self::RequestBody
-            | Self::RequestBodyLength => Moment::Request,
-            Self::Status | Self::ResponseHeader(_) | Self::ResponseBody | Self::ResponseBodyLength => {
-                Moment::Response
-            }
-            Self::Sni | Self::Ja3 | Self::Ja4 | Self::Alpn => Moment::ClientHello,
-            Self::CertificateSubject
-            | Self::CertificateIssuer
-            | Self::CertificateSerial
-            | Self::CertificateName => Moment::Certificate,
-            Self::QueryName | Self::QueryType => Moment::Query,
-            Self::RemoteAddress | Self::RemotePort => return None,
-        })
-    }
-
-    /// What `facts` hold in this field.
-    fn held<'a>(&self, facts: &ExchangeFacts<'a>) -> Held<'a> {
-        let seen = match self.moment() {
-            Some(Moment::Request) => facts.request.is_some(),
-            Some(Moment::Response) => facts.response.is_some(),
-            Some(Moment::ClientHello) => facts.hello.is_some(),
-            Some(Moment::Certificate) => facts.certificate.is_some(),
-            Some(Moment::Query) => facts.query.is_some(),
-            None => facts.remote_address.is_some(),
-        };
-        if seen { self.read(facts).unwrap_or(Held::Absent) } else { Held::Unseen }
-    }
-
-    fn read<'a>(&self, facts: &ExchangeFacts<'a>) -> Option<Held<'a>> {
-        let (request, response) = (facts.request, facts.response);
-        let (hello, certificate) = (facts.hello, facts.certificate);
-        Some(match self {
-            Self::Method => Held::Text(&request?.method),
-            Self::Target => Held::Text(&request?.target),
-            Self::Path => Held::Text(Target::of(&request?.target).path()),
-            Self::Host => {
-                let authority = Target::of(&request?.target).authority;
-                Held::Text(split_host(authority.or(request?.host.as_deref())?).0)
-            }
-            Self::UserAgent => Held::Text(request?.user_agent.as_deref()?),
-            Self::RequestHeader(name) => Held::Text(header(&request?.headers, name)?),
-            Self::RequestBody => Held::Text(&request?.body),
-            Self::RequestBodyLength => {
-                Held::Number(request?.declared_length.unwrap_or(request?.body.len() as u64))
-            }
-            Self::Status => Held::Number(u64::from(response?.status)),
-            Self::ResponseHeader(name) => Held::Text(header(&response?.headers, name)?),
-            Self::ResponseBody => Held::Text(&response?.body),
-            Self::ResponseBodyLength => Held::Number(response?.body_length),
-            Self::RemoteAddress => Held::Address(facts.remote_address?.to_canonical()),
-            Self::RemotePort | Self::HttpPort => Held::Number(u64::from(facts.remote_port?)),
-            Self::Sni => Held::Text(hello?.sni.as_deref()?),
-            Self::Ja3 => Held::Text(hello?.ja3.as_bytes()),
-            Self::Ja4 => Held::Text(hello?.ja4.as_bytes()),
-            Self::Alpn => Held::Bytes(&hello?.alpn),
-            Self::CertificateSubject => Held::Text(certificate?.subject.as_bytes()),
-            Self::CertificateIssuer => Held::Text(certificate?.issuer.as_bytes()),
-            Self::CertificateSerial => Held::Text(certificate?.serial.as_bytes()),
-            Self::CertificateName => Held::Texts(&certificate?.names),
-            Self::QueryName => Held::Name(facts.query?.0),
-            Self::QueryType => Held::Number(u64::from(facts.query?.1)),
-        })
-    }
-}
-
-fn header<'a>(headers: &'a [(Vec<u8>, Vec<u8>)], name: &str) -> Option<&'a [u8]> {
-    let found = headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes()));
-    found.map(|(_, value)| value.as_slice())
 }
 
 impl Condition {
@@ -468,11 +252,14 @@ pub(super) struct Signatures {
     moments: [AtMoment; Moment::ALL.len()],
 }
 
+/// From the hash of a text ([`key_hash`]) to the signatures that ask for it.
+type ByKey = HashMap<u64, Vec<u32>, FixedState>;
+
 /// The signatures that are judged at one moment.
 #[derive(Debug, Default)]
 struct AtMoment {
     /// Those that need a field to be one of a few texts: found by the hash of what the field holds.
-    keyed: Vec<(Field, HashMap<u64, Vec<u32>, FixedState>)>,
+    keyed: Vec<(Field, ByKey)>,
     /// The rest.
     others: Vec<u32>,
 }
@@ -549,4 +336,155 @@ fn key_hash(text: &[u8]) -> u64 {
         }
     }
     hash
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::super::{Knowledge, Loader};
+    use super::*;
+    use crate::protocol::dns::NameBuf;
+    use crate::protocol::http::{Request, Response};
+    use crate::protocol::tls::{Certificate, ClientHello};
+
+    fn load(conditions: &str) -> Knowledge {
+        let text = format!(
+            "[pack]\nid = \"p\"\ntitle = \"t\"\n[pack.references]\nS = \"https://a.example/\"\n\
+             [[signature]]\nid = \"s\"\ntitle = \"t\"\nrung = \"executed\"\nsource = \"S\"\nconfidence = 90\n{conditions}\n"
+        );
+        let mut loader = Loader::default();
+        loader.bytes("p.toml", text.as_bytes());
+        let knowledge = loader.finish();
+        assert_eq!(knowledge.report.accepted(), 1, "{conditions}: {}", knowledge.report);
+        knowledge
+    }
+
+    fn holds(knowledge: &Knowledge, facts: ExchangeFacts<'_>) -> bool {
+        let mut hits = Vec::new();
+        knowledge.indicators.signatures(&facts, &mut hits);
+        !hits.is_empty()
+    }
+
+    fn remote() -> (IpAddr, u16) {
+        ("198.51.100.7".parse().unwrap(), 8000)
+    }
+
+    fn request() -> Request {
+        Request {
+            method: b"POST".into(),
+            target: b"/gate?x=1".into(),
+            host: Some(b"Evil.Example.:8000".into()),
+            user_agent: Some(b"curl/8.5.0".into()),
+            headers: vec![(b"X-Key".into(), b"Value".into()), (b"x-key".into(), b"other".into())],
+            body: b"a=1&b=2".into(),
+            declared_length: Some(5000),
+            ..Request::default()
+        }
+    }
+
+    #[test]
+    fn each_field_reads_its_own_buffer() {
+        let request = request();
+        let facts = ExchangeFacts::request(remote(), &request);
+        for (condition, expected) in [
+            ("field = \"http.method\", equals = \"POST\"", true),
+            ("field = \"http.method\", equals = \"post\"", false),
+            ("field = \"http.method\", equals_ignore_case = \"post\"", true),
+            ("field = \"http.path\", equals = \"/gate\"", true),
+            ("field = \"http.path\", equals = [\"/x\", \"/gate\"]", true),
+            ("field = \"http.path\", equals = \"/Gate\"", false),
+            ("field = \"http.path\", contains = \"x=1\"", false),
+            ("field = \"http.target\", suffix = \"?x=1\"", true),
+            ("field = \"http.target\", contains = \"GATE\", ignore_case = true", true),
+            ("field = \"http.host\", equals = \"evil.example\"", true),
+            ("field = \"http.host\", within = \"example\"", true),
+            ("field = \"http.host\", within = \"vil.example\"", false),
+            ("field = \"http.port\", equals = [1, 8000]", true),
+            ("field = \"http.port\", max = 7999", false),
+            ("field = \"flow.remote_port\", min = 8000, max = 8000", true),
+            ("field = \"flow.remote_address\", within = \"198.51.100.0/24\"", true),
+            ("field = \"flow.remote_address\", equals = \"198.51.100.8\"", false),
+            ("field = \"http.user_agent\", prefix = \"curl/\"", true),
+            ("field = \"http.user_agent\", lower_case_only = true", true),
+            ("field = \"http.header.X-KEY\", equals = \"Value\"", true),
+            ("field = \"http.header.x-key\", lower_case_only = true", false),
+            ("field = \"http.header.missing\", absent = true", true),
+            ("field = \"http.header.x-key\", absent = true", false),
+            ("field = \"http.body\", contains = \"&b=\"", true),
+            ("field = \"http.body\", prefix = \"b=\"", false),
+            ("field = \"http.body\", suffix = \"a=1&b=2, and longer than the body is\"", false),
+            ("field = \"http.body_length\", equals = 5000", true),
+        ] {
+            // A condition on the flow needs one on the request beside it.
+            let knowledge =
+                load(&format!("all = [{{ field = \"http.method\", prefix = \"P\" }}, {{ {condition} }}]"));
+            assert_eq!(holds(&knowledge, facts), expected, "{condition}");
+        }
+    }
+
+    #[test]
+    fn a_signature_is_judged_at_its_last_moment_only() {
+        let on_request = load("all = [{ field = \"http.path\", equals = \"/gate\" }]");
+        let on_both = load(
+            "all = [{ field = \"http.path\", equals = \"/gate\" }, { field = \"response.status\", equals = 200 }]\n\
+             none = [{ field = \"response.body_length\", max = 10 }]",
+        );
+        let request = request();
+        let mut response = Response {
+            request: Some(Arc::new(request.clone())),
+            status: 200,
+            body_length: 11,
+            ..Response::default()
+        };
+        assert!(holds(&on_request, ExchangeFacts::request(remote(), &request)));
+        assert!(!holds(&on_request, ExchangeFacts::response(remote(), &response)), "it has fired before");
+        assert!(!holds(&on_both, ExchangeFacts::request(remote(), &request)));
+        assert!(holds(&on_both, ExchangeFacts::response(remote(), &response)));
+        response.body_length = 10;
+        assert!(!holds(&on_both, ExchangeFacts::response(remote(), &response)), "excluded");
+        response.body_length = 11;
+        response.request = None;
+        assert!(!holds(&on_both, ExchangeFacts::response(remote(), &response)), "its request was not seen");
+    }
+
+    #[test]
+    fn absent_needs_a_message_that_could_have_it() {
+        let no_name = load("all = [{ field = \"tls.sni\", absent = true }]");
+        let hello = ClientHello { ja4: "t13d".into(), alpn: vec![b"h2".to_vec()], ..ClientHello::default() };
+        assert!(holds(&no_name, ExchangeFacts::client_hello(remote(), &hello)));
+        assert!(!holds(&no_name, ExchangeFacts::request(remote(), &request())));
+        let named = ClientHello { sni: Some(b"Evil.Example".into()), ..hello };
+        assert!(!holds(&no_name, ExchangeFacts::client_hello(remote(), &named)));
+        let facts = ExchangeFacts::client_hello(remote(), &named);
+        assert!(holds(&load("all = [{ field = \"tls.sni\", equals = \"evil.example\" }]"), facts));
+        assert!(holds(&load("all = [{ field = \"tls.alpn\", equals = \"h2\" }]"), facts));
+        assert!(holds(&load("all = [{ field = \"tls.ja4\", prefix = \"t13\" }]"), facts));
+    }
+
+    #[test]
+    fn certificates_and_questions_are_judged() {
+        let certificate = Certificate {
+            subject: "O=Test, CN=host.example".into(),
+            names: vec!["a.example".into(), "b.example".into()],
+            ..Certificate::default()
+        };
+        let facts = ExchangeFacts::certificate(remote(), None, &certificate);
+        assert!(holds(
+            &load("all = [{ field = \"tls.certificate.subject\", contains = \"CN=host\" }]"),
+            facts
+        ));
+        assert!(holds(&load("all = [{ field = \"tls.certificate.name\", within = \"b.example\" }]"), facts));
+        let name = NameBuf::from_text(b"xD.abc.BT.node.js").unwrap();
+        let facts = ExchangeFacts::query(None, name.as_name(), 16);
+        assert!(holds(
+            &load(
+                "all = [{ field = \"dns.query\", within = \"bt.node.js\" }, { field = \"dns.type\", equals = 16 }]"
+            ),
+            facts
+        ));
+        assert!(holds(&load("all = [{ field = \"dns.query\", prefix = \"xd.\" }]"), facts));
+        assert!(!holds(&load("all = [{ field = \"dns.query\", within = \"t.node.js\" }]"), facts));
+    }
 }

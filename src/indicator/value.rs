@@ -40,7 +40,7 @@ pub enum Refusal {
     Empty,
     #[error("not a domain name")]
     NotADomain,
-    #[error("looks like an address, but is none")]
+    #[error("no address, and no name either (it ends in digits)")]
     NotAnAddress,
     #[error("a name with a port: list the name alone")]
     NameWithPort,
@@ -113,11 +113,9 @@ impl Value {
         if let Ok(socket) = text.parse::<SocketAddr>() {
             return address_port(socket);
         }
-        if let Some((host, _)) = text.split_once('/') {
-            return match host.parse::<IpAddr>() {
-                Ok(_) if text.parse::<IpNet>().is_ok() => Self::of_kind(Kind::Network, text, None),
-                _ => Self::of_kind(Kind::Url, text, None),
-            };
+        if let Some((host, length)) = text.split_once('/') {
+            let prefix = host.parse::<IpAddr>().is_ok() && length.bytes().all(|byte| byte.is_ascii_digit());
+            return Self::of_kind(if prefix { Kind::Network } else { Kind::Url }, text, None);
         }
         if let Some((_, port)) = text.rsplit_once(':')
             && port.parse::<u16>().is_ok()
@@ -465,6 +463,7 @@ mod tests {
             ("10.0.0.0/24", Refusal::NotGlobal),
             ("10.0.0.1:80", Refusal::NotGlobal),
             ("198.51.100.7:0", Refusal::NotAnAddressPort),
+            ("198.51.100.0/33", Refusal::NotANetwork),
             ("1.2.3", Refusal::NotAnAddress),
             ("1.2.3.256", Refusal::NotAnAddress),
             ("evil..example", Refusal::NotADomain),
