@@ -169,7 +169,7 @@ fn serial(hexadecimal: &str) -> String {
         out.push('0');
     }
     for (index, digit) in hexadecimal.chars().enumerate() {
-        if index > 0 && (index % 2 == 0) != odd {
+        if index > 0 && index.is_multiple_of(2) != odd {
             out.push(':');
         }
         out.push(digit.to_ascii_uppercase());
