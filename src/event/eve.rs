@@ -27,7 +27,7 @@ pub(super) struct Event<'a> {
     timestamp: EveTime,
     flow_id: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub pcap_cnt: Option<u64>,
+    pcap_cnt: Option<u64>,
     event_type: &'static str,
     #[serde(skip_serializing_if = "<[u16]>::is_empty")]
     vlan: &'a [u16],
@@ -148,7 +148,8 @@ impl<'a> Event<'a> {
         Self {
             timestamp: EveTime(head.time),
             flow_id: head.flow.id,
-            pcap_cnt: Some(head.packet_number()).filter(|&number| number > 0),
+            // What a timer did is not in the packet whose time set it off, which may be anybody's.
+            pcap_cnt: Some(head.packet_number()).filter(|&number| number > 0 && head.order.by_packet),
             event_type,
             vlan: head.flow.vlan.ids(),
             src_ip: source.address,

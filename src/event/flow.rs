@@ -24,10 +24,6 @@ pub(super) fn event<'a>(
     bounds: Bounds,
 ) -> Event<'a> {
     let mut event = Event::from_client("flow", head, options, bounds);
-    if !head.order.by_packet {
-        // A timer closed it: the packet whose time set it off belongs to somebody else.
-        event.pcap_cnt = None;
-    }
     event.app_proto = Some(closed.app_protocol).filter(|name| !name.is_empty());
     event.flow = Some(FlowObject::new(closed));
     event.tcp = (head.flow.tuple.protocol == TCP).then(|| TcpObject::new(closed));

@@ -18,6 +18,7 @@
 //! Nothing in an event can harm its reader ([`text`]), and no event is longer than
 //! [`crate::limits::EVENT_BYTES`]: `line.rs` says what is left out first.
 
+pub mod fuzz;
 pub mod text;
 
 mod alert;

@@ -109,9 +109,9 @@ mod tests {
     }
 
     #[test]
-    fn a_million_short_flows_leave_nothing_behind() {
+    fn many_short_flows_leave_nothing_behind() {
         let mut flows = OpenFlows::<u32>::new(100);
-        for flow in 0..1_000_000 {
+        for flow in 0..200_000 {
             flows.open(flow);
             if flow % 5 != 0 {
                 flows.take(flow);

@@ -52,6 +52,8 @@ pub struct RecordsCounters {
     /// Connections whose TLS or HTTP state was given up for a newer one, more than
     /// [`RECORD_FLOWS`] being open: what they had shown was written early.
     pub evicted: u64,
+    /// Flows whose DNS messages are numbered from 0 again (`tx_id`), more than [`RECORD_FLOWS`] being open.
+    pub dns_numbering_lost: u64,
     /// Requests that were written without their response, because more than
     /// [`HTTP_PENDING_REQUESTS`] of one connection waited.
     pub requests_unanswered_early: u64,
@@ -76,7 +78,7 @@ struct Tls {
     written: bool,
 }
 
-/// TLS 1.3 and, below it, the versions that send certificates in clear.
+/// TLS 1.3; older versions send the server's certificates in clear.
 const TLS_1_3: u16 = 0x0304;
 
 impl Records {
@@ -124,9 +126,10 @@ impl Records {
     }
 
     fn dns(&mut self, head: &Head, seen: &DnsSeen<'_>, out: &mut dyn FnMut(&str)) {
-        let (messages, _) = self.dns_flows.open(head.flow.id);
+        let (messages, evicted) = self.dns_flows.open(head.flow.id);
         let number = *messages;
         *messages += 1;
+        self.counters.dns_numbering_lost += u64::from(evicted.is_some());
         let options = self.options;
         self.write(|bounds| dns::event(head, seen, number, &options, bounds), out);
     }

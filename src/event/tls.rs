@@ -150,7 +150,8 @@ fn ja4(hello: &ClientHello) -> Option<&str> {
 /// EVE's name of a TLS version; the number of one without a name.
 fn version_name(version: u16) -> Cow<'static, str> {
     match version {
-        0x0002 => "SSLv2".into(),
+        0 => "UNDETERMINED".into(),
+        0x0002 | 0x0200 => "SSLv2".into(),
         0x0300 => "SSLv3".into(),
         0x0301 => "TLSv1".into(),
         0x0302 => "TLS 1.1".into(),
@@ -169,7 +170,7 @@ fn serial(hexadecimal: &str) -> String {
         out.push('0');
     }
     for (index, digit) in hexadecimal.chars().enumerate() {
-        if index > 0 && (index % 2 == 0) != odd {
+        if index > 0 && index.is_multiple_of(2) != odd {
             out.push(':');
         }
         out.push(digit.to_ascii_uppercase());

@@ -6,6 +6,7 @@ mod sample;
 mod schema;
 
 mod events;
+mod layers;
 mod output;
 mod records;
 mod summary;

@@ -172,7 +172,7 @@ mod tests {
                 input.extend_from_slice(SEEDS[below(SEEDS.len())]);
             }
             for _ in 0..below(6) {
-                input.push(b'\n');
+                input.extend_from_slice(b"\n");
                 let place = 8 + below(input.len() - 8);
                 match below(6) {
                     0 => input[place] = below(256) as u8,
