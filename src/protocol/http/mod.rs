@@ -1,9 +1,15 @@
 //! HTTP/1: every request and response of a connection (RFC 9112), read tolerantly.
 
 mod body;
+#[cfg(test)]
+mod captures;
+#[cfg(test)]
+mod conversations;
 mod exchange;
 mod fuzz;
+mod message;
 mod parser;
+mod side;
 mod start_line;
 mod stream;
 mod target;

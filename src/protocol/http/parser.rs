@@ -110,7 +110,7 @@ impl Fields {
         if self.bad_length {
             self.flags.set(HttpFlags::GRAMMAR);
         }
-        if (self.bad_length && lengths > 0) || (self.coded && lengths > 0) {
+        if lengths > 0 && (self.bad_length || self.coded) {
             self.flags.set(HttpFlags::LENGTH_AMBIGUOUS);
         }
     }
