@@ -9,7 +9,7 @@ use super::{
     exchange::{Exchanges, Kind},
     identify,
     parser::{Fields, Framing},
-    side::{HeadBreak, Message, State},
+    side::{HeadBreak, Message, StartLine, State},
     start_line::{Role, cut_request_line, may_start, request_line, status_line},
 };
 use crate::{flow::Direction, protocol::Verdict};
@@ -34,7 +34,7 @@ impl HttpStream {
         };
         self.client = Some(if is_response { direction.reverse() } else { direction });
         let side = self.side(direction);
-        side.has_start_line = false;
+        side.start_line = StartLine::Missing;
         side.scanned = 0;
         side.searched = 0;
         side.body_length = 0;
@@ -178,7 +178,7 @@ impl HttpStream {
             return None;
         }
         let side = self.side(direction.reverse());
-        let waits = matches!(side.state, State::Head) && side.has_start_line && is_simple_request(&side.held);
+        let waits = matches!(side.state, State::Head) && side.start_line == StartLine::Simple;
         waits.then_some(direction.reverse())
     }
 
@@ -304,11 +304,4 @@ impl HttpStream {
         })));
         self.exchanges = Exchanges::default();
     }
-}
-
-/// Whether `head` is one line, a request line without a version (HTTP/0.9).
-pub(super) fn is_simple_request(head: &[u8]) -> bool {
-    head.strip_suffix(b"\n").is_some_and(|line| {
-        !line.contains(&b'\n') && request_line(line).is_some_and(|line| line.version.is_empty())
-    })
 }

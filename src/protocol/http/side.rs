@@ -12,7 +12,7 @@ pub(super) struct Side {
     /// Up to where the blank line has been looked for in `held`.
     pub(super) scanned: usize,
     /// Whether `held` begins with a whole and good start line.
-    pub(super) has_start_line: bool,
+    pub(super) start_line: StartLine,
     /// Flags for the next message.
     pub(super) oddities: u16,
     /// Bytes gone over since the thread was lost.
@@ -40,6 +40,18 @@ pub(super) enum State {
     Lost,
     /// Nothing more is read.
     Done,
+}
+
+/// What is held of a start line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum StartLine {
+    /// Nothing, or a part.
+    #[default]
+    Missing,
+    /// All of it.
+    Whole,
+    /// A request line without a version and nothing behind it: in HTTP/0.9 that is all there is.
+    Simple,
 }
 
 #[derive(Debug)]
@@ -84,7 +96,7 @@ impl Side {
     /// The thread is lost; what is held may be the beginning of a line.
     pub(super) fn lose(&mut self, why: u16) {
         self.state = State::Lost;
-        self.has_start_line = false;
+        self.start_line = StartLine::Missing;
         self.oddities |= why;
         self.searched = 0;
     }

@@ -10,9 +10,8 @@ use super::{
     HttpFlags, Request, Response,
     body::{Body, BodyEnd},
     exchange::Exchanges,
-    message::is_simple_request,
     parser::{HeadEnd, head_end},
-    side::{HeadBreak, Message, Side, State, without_empty_lines},
+    side::{HeadBreak, Message, Side, StartLine, State, without_empty_lines},
     start_line::{Role, cut_request_line, find_start_line, may_start, request_line, status_line},
 };
 use crate::{
@@ -204,7 +203,7 @@ impl HttpStream {
     /// Reads at a message's start: in place when the whole head is there, else from what is held.
     fn read_head(&mut self, direction: Direction, bytes: &[u8], out: &mut Vec<HttpEvent>) -> usize {
         let side = self.side(direction);
-        if !side.has_start_line {
+        if side.start_line == StartLine::Missing {
             if side.held.is_empty() {
                 // Empty lines before a message are to be ignored (RFC 9112 section 2.2).
                 let empty = bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
@@ -214,6 +213,7 @@ impl HttpStream {
             }
             return self.read_start_line(direction, bytes, out);
         }
+        side.start_line = StartLine::Whole;
         let known = side.held.len();
         let room = HTTP_HEAD_BYTES.saturating_sub(known).min(bytes.len());
         side.held.extend_from_slice(bytes.get(..room).unwrap_or_default());
@@ -223,7 +223,6 @@ impl HttpStream {
                 let mut head = std::mem::take(&mut side.held);
                 head.truncate(end);
                 self.begin_message(direction, &head, None, out);
-                self.recycle(direction, head);
                 end.saturating_sub(known)
             }
             HeadEnd::After(_) if side.held.len() >= HTTP_HEAD_BYTES => {
@@ -267,12 +266,15 @@ impl HttpStream {
             self.take_body(direction, &line, out);
             return taken;
         }
+        let may_be_simple = self.role(direction) != Some(Role::Server);
         let side = self.side(direction);
         side.held = line;
-        if is_good {
-            side.has_start_line = line_end.is_some();
+        if is_good && line_end.is_some() {
+            let lacks_version = request_line(&side.held).is_some_and(|line| line.version.is_empty());
+            side.start_line =
+                if may_be_simple && lacks_version { StartLine::Simple } else { StartLine::Whole };
             side.scanned = side.held.len().saturating_sub(1);
-        } else {
+        } else if !is_good {
             side.lose(HttpFlags::GRAMMAR);
             if line_end.is_some() {
                 self.search_line(direction);
@@ -392,19 +394,14 @@ impl HttpStream {
                 let side = self.side(direction);
                 side.scanned = line.len().saturating_sub(1);
                 side.held = line;
-                side.has_start_line = true;
+                side.start_line = StartLine::Whole;
                 side.state = State::Head;
             }
-            None => self.recycle(direction, line),
-        }
-    }
-
-    /// Gives a side its empty buffer back, unless it took another one or it is large.
-    fn recycle(&mut self, direction: Direction, mut buffer: Vec<u8>) {
-        let side = self.side(direction);
-        if side.held.is_empty() && buffer.capacity() <= 2 * SEARCH_BYTES {
-            buffer.clear();
-            side.held = buffer;
+            None => {
+                // The buffer serves the next line.
+                line.clear();
+                self.side(direction).held = line;
+            }
         }
     }
 
@@ -468,10 +465,10 @@ impl HttpStream {
             return;
         }
         let head = std::mem::take(&mut side.held);
-        let is_line = side.has_start_line;
-        let is_simple = is_simple_request(&head) && lost == 0;
+        let is_line = side.start_line != StartLine::Missing;
+        let is_simple = side.start_line == StartLine::Simple && lost == 0;
         let is_request = self.role(direction) != Some(Role::Server);
-        if is_line && is_simple && is_request {
+        if is_simple {
             self.begin_message(direction, &head, None, out);
         } else if is_line || (is_request && cut_request_line(&head).is_some()) {
             self.side(direction).oddities |= lost;
