@@ -256,7 +256,7 @@ fn responses_have_the_sizes_that_tshark_gives() {
             "GET /projects/calendar/images/header-sunbird.png > 200 27579",
         ]
     );
-    // The second POST is the first one's body for a server that believes Content-Length alone.
+    // The first body looks like a mail with a coding of its own, which is nothing to HTTP.
     assert_eq!(
         answers("zeek_zeek__testing__btest__Traces__http__smuggle-http-request.pcap"),
         ["POST /first > 200 35", "POST /smuggle-this > 200 35"]

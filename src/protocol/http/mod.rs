@@ -84,9 +84,10 @@ pub struct HttpFlags(pub u16);
 impl HttpFlags {
     /// The head went beyond its limit, or the capture ended inside it.
     pub const HEAD_CUT: u16 = 1;
-    /// The body's end was not seen; of a request: not all of its first bytes that should be in `body`.
+    /// The body's end was not seen. On a request: bytes that belong into `body` are lacking.
     pub const BODY_CUT: u16 = 2;
-    /// A line of the head or the chunked coding breaks the grammar, or bytes before the message are none of HTTP.
+    /// A line of the head or the chunked coding breaks the grammar, or the bytes before the message
+    /// are no HTTP.
     pub const GRAMMAR: u16 = 4;
     /// More than one Host field, or one that disagrees with an absolute target.
     pub const HOST_AMBIGUOUS: u16 = 8;
