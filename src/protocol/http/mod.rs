@@ -1,9 +1,15 @@
 //! HTTP/1: every request and response of a connection (RFC 9112), read tolerantly.
 
 mod body;
+#[cfg(test)]
+mod captures;
+#[cfg(test)]
+mod conversations;
 mod exchange;
 mod fuzz;
+mod message;
 mod parser;
+mod side;
 mod start_line;
 mod stream;
 mod target;
@@ -46,7 +52,8 @@ pub struct Request {
 /// One response.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Response {
-    /// The request that it answers; `None` when that was not seen.
+    /// The request that it answers; `None` when that was not seen, or when too many waited before it
+    /// ([`crate::limits::HTTP_PENDING_BYTES`]).
     pub request: Option<Arc<Request>>,
     /// Status code, 0 when it could not be read.
     pub status: u16,
@@ -77,9 +84,10 @@ pub struct HttpFlags(pub u16);
 impl HttpFlags {
     /// The head went beyond its limit, or the capture ended inside it.
     pub const HEAD_CUT: u16 = 1;
-    /// The body's end was not seen.
+    /// The body's end was not seen. On a request: bytes that belong into `body` are lacking.
     pub const BODY_CUT: u16 = 2;
-    /// A line of the head breaks the grammar.
+    /// A line of the head or the chunked coding breaks the grammar, or the bytes before the message
+    /// are no HTTP.
     pub const GRAMMAR: u16 = 4;
     /// More than one Host field, or one that disagrees with an absolute target.
     pub const HOST_AMBIGUOUS: u16 = 8;

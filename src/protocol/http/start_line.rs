@@ -136,7 +136,13 @@ pub(super) fn request_line(line: &[u8]) -> Option<RequestLine<'_>> {
     if method == b"PRI" && version == b"HTTP/2.0" {
         return None;
     }
-    irregular |= target.iter().any(|byte| byte.is_ascii_whitespace() || *byte == 0);
+    if target.iter().any(|byte| byte.is_ascii_whitespace() || *byte == 0) {
+        // Prose and data may end in a version too; only a known method makes a path with spaces of it.
+        if !is_known(method) {
+            return None;
+        }
+        irregular = true;
+    }
     Some(RequestLine { method, target, version, irregular })
 }
 

@@ -9,21 +9,19 @@ use std::sync::Arc;
 use super::{
     HttpFlags, Request, Response,
     body::{Body, BodyEnd},
-    exchange::{Exchanges, Kind},
-    identify,
-    parser::{Fields, Framing, HeadEnd, head_end},
+    exchange::Exchanges,
+    parser::{HeadEnd, head_end},
+    side::{HeadBreak, Message, Side, StartLine, State, without_empty_lines},
     start_line::{Role, cut_request_line, find_start_line, may_start, request_line, status_line},
 };
 use crate::{
     flow::{Direction, Piece},
     limits::{HTTP_BODY_BYTES, HTTP_HEAD_BYTES, HTTP_RESYNC_BYTES},
-    protocol::{Need, Verdict},
+    protocol::Need,
 };
 
 /// The end of an unknown line in which a start line is looked for.
 const SEARCH_BYTES: usize = 8 << 10;
-/// Bytes that a client sent behind CONNECT which wait for the answer.
-const EARLY_BYTES: usize = 4 << 10;
 
 /// What a connection carried.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +36,8 @@ pub enum HttpEvent {
     Tunnel(Box<Tunnel>),
 }
 
-/// Where HTTP ended: the first bytes of what follows. Later pieces continue them.
+/// Where HTTP ended: the first bytes of what follows, without empty lines in front. Later pieces
+/// continue them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tunnel {
     /// The request that asked for it; `None` when that was not seen.
@@ -56,63 +55,18 @@ pub struct Tunnel {
 /// difference to the events.
 #[derive(Debug, Default)]
 pub struct HttpStream {
-    sides: [Side; 2],
+    pub(super) sides: [Side; 2],
     /// Which direction carries requests, once known.
-    client: Option<Direction>,
-    exchanges: Exchanges,
+    pub(super) client: Option<Direction>,
+    pub(super) exchanges: Exchanges,
     /// Requests seen.
-    requests: u32,
+    pub(super) requests: u32,
     /// Whether a request was ever sent before the one ahead of it was answered.
-    pipelined: bool,
+    pub(super) pipelined: bool,
     /// Whether the response under way grants a tunnel.
-    grants_tunnel: bool,
+    pub(super) grants_tunnel: bool,
     /// Whether HTTP ended: with a tunnel or with the connection.
-    over: bool,
-}
-
-/// One direction.
-#[derive(Debug, Default)]
-struct Side {
-    state: State,
-    /// An unfinished head, an unfinished line, or bytes behind CONNECT.
-    held: Vec<u8>,
-    /// Up to where the blank line has been looked for in `held`.
-    scanned: usize,
-    /// Whether `held` begins with a whole and good start line.
-    has_start_line: bool,
-    /// Flags for the next message.
-    oddities: u16,
-    /// Bytes gone over since the thread was lost.
-    searched: u64,
-    /// The message under way that was not emitted yet.
-    message: Option<Message>,
-    /// Bytes of the body under way or just ended.
-    body_length: u64,
-    /// Whether bytes of the body are missing, so that what follows cannot be appended.
-    torn: bool,
-}
-
-#[derive(Debug, Default)]
-enum State {
-    /// At a message's start or inside its head.
-    #[default]
-    Head,
-    /// In a head that went beyond its limit; the body comes behind it.
-    HeadRest { framing: Framing, line_is_empty: bool },
-    /// In a body.
-    Body(Body),
-    /// Behind CONNECT, whose answer is not known.
-    Early,
-    /// Somewhere: the next start line is looked for.
-    Lost,
-    /// Nothing more is read.
-    Done,
-}
-
-#[derive(Debug)]
-enum Message {
-    Request(Box<Request>),
-    Response(Box<Response>),
+    pub(super) over: bool,
 }
 
 impl HttpStream {
@@ -176,7 +130,7 @@ impl HttpStream {
         self.sides.iter().map(side).sum()
     }
 
-    fn side(&mut self, direction: Direction) -> &mut Side {
+    pub(super) fn side(&mut self, direction: Direction) -> &mut Side {
         let [to_server, to_client] = &mut self.sides;
         match direction {
             Direction::ToServer => to_server,
@@ -184,7 +138,7 @@ impl HttpStream {
         }
     }
 
-    fn role(&self, direction: Direction) -> Option<Role> {
+    pub(super) fn role(&self, direction: Direction) -> Option<Role> {
         let client = self.client?;
         Some(if client == direction { Role::Client } else { Role::Server })
     }
@@ -216,7 +170,7 @@ impl HttpStream {
     // ---- bytes -----------------------------------------------------------------------------------
 
     /// Reads `bytes` to their end. Every turn consumes something or leaves [`State::Head`].
-    fn read(&mut self, direction: Direction, bytes: &[u8], out: &mut Vec<HttpEvent>) {
+    pub(super) fn read(&mut self, direction: Direction, bytes: &[u8], out: &mut Vec<HttpEvent>) {
         if self.over {
             return;
         }
@@ -238,17 +192,18 @@ impl HttpStream {
         if self.over
             && let Some(HttpEvent::Tunnel(tunnel)) = out.last_mut()
         {
-            match direction {
-                Direction::ToServer => tunnel.to_server.extend_from_slice(rest),
-                Direction::ToClient => tunnel.to_client.extend_from_slice(rest),
-            }
+            let first = match direction {
+                Direction::ToServer => &mut tunnel.to_server,
+                Direction::ToClient => &mut tunnel.to_client,
+            };
+            first.extend_from_slice(if first.is_empty() { without_empty_lines(rest) } else { rest });
         }
     }
 
     /// Reads at a message's start: in place when the whole head is there, else from what is held.
     fn read_head(&mut self, direction: Direction, bytes: &[u8], out: &mut Vec<HttpEvent>) -> usize {
         let side = self.side(direction);
-        if !side.has_start_line {
+        if side.start_line == StartLine::Missing {
             if side.held.is_empty() {
                 // Empty lines before a message are to be ignored (RFC 9112 section 2.2).
                 let empty = bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
@@ -258,6 +213,7 @@ impl HttpStream {
             }
             return self.read_start_line(direction, bytes, out);
         }
+        side.start_line = StartLine::Whole;
         let known = side.held.len();
         let room = HTTP_HEAD_BYTES.saturating_sub(known).min(bytes.len());
         side.held.extend_from_slice(bytes.get(..room).unwrap_or_default());
@@ -267,7 +223,6 @@ impl HttpStream {
                 let mut head = std::mem::take(&mut side.held);
                 head.truncate(end);
                 self.begin_message(direction, &head, None, out);
-                self.recycle(direction, head);
                 end.saturating_sub(known)
             }
             HeadEnd::After(_) if side.held.len() >= HTTP_HEAD_BYTES => {
@@ -311,12 +266,15 @@ impl HttpStream {
             self.take_body(direction, &line, out);
             return taken;
         }
+        let may_be_simple = self.role(direction) != Some(Role::Server);
         let side = self.side(direction);
         side.held = line;
-        if is_good {
-            side.has_start_line = line_end.is_some();
+        if is_good && line_end.is_some() {
+            let lacks_version = request_line(&side.held).is_some_and(|line| line.version.is_empty());
+            side.start_line =
+                if may_be_simple && lacks_version { StartLine::Simple } else { StartLine::Whole };
             side.scanned = side.held.len().saturating_sub(1);
-        } else {
+        } else if !is_good {
             side.lose(HttpFlags::GRAMMAR);
             if line_end.is_some() {
                 self.search_line(direction);
@@ -377,7 +335,7 @@ impl HttpStream {
     }
 
     /// Keeps the first bytes of a body and counts all.
-    fn take_body(&mut self, direction: Direction, data: &[u8], out: &mut Vec<HttpEvent>) {
+    pub(super) fn take_body(&mut self, direction: Direction, data: &[u8], out: &mut Vec<HttpEvent>) {
         let side = self.side(direction);
         side.body_length += data.len() as u64;
         if !side.wants_body() {
@@ -436,19 +394,14 @@ impl HttpStream {
                 let side = self.side(direction);
                 side.scanned = line.len().saturating_sub(1);
                 side.held = line;
-                side.has_start_line = true;
+                side.start_line = StartLine::Whole;
                 side.state = State::Head;
             }
-            None => self.recycle(direction, line),
-        }
-    }
-
-    /// Gives a side its empty buffer back, unless it took another one or it is large.
-    fn recycle(&mut self, direction: Direction, mut buffer: Vec<u8>) {
-        let side = self.side(direction);
-        if side.held.is_empty() && buffer.capacity() <= 2 * SEARCH_BYTES {
-            buffer.clear();
-            side.held = buffer;
+            None => {
+                // The buffer serves the next line.
+                line.clear();
+                self.side(direction).held = line;
+            }
         }
     }
 
@@ -512,10 +465,10 @@ impl HttpStream {
             return;
         }
         let head = std::mem::take(&mut side.held);
-        let is_line = side.has_start_line;
-        let is_simple = is_simple_request(&head) && lost == 0;
+        let is_line = side.start_line != StartLine::Missing;
+        let is_simple = side.start_line == StartLine::Simple && lost == 0;
         let is_request = self.role(direction) != Some(Role::Server);
-        if is_line && is_simple && is_request {
+        if is_simple {
             self.begin_message(direction, &head, None, out);
         } else if is_line || (is_request && cut_request_line(&head).is_some()) {
             self.side(direction).oddities |= lost;
@@ -534,341 +487,4 @@ impl HttpStream {
         side.flag(flags);
         self.end_message(direction, out);
     }
-
-    // ---- messages --------------------------------------------------------------------------------
-
-    /// Reads a head with its start line and goes on to its body.
-    fn begin_message(
-        &mut self,
-        direction: Direction,
-        head: &[u8],
-        broken: Option<HeadBreak>,
-        out: &mut Vec<HttpEvent>,
-    ) {
-        let line_end = head.iter().position(|byte| *byte == b'\n').map_or(head.len(), |feed| feed + 1);
-        let (line, lines) = head.split_at(line_end);
-        let line = line.strip_suffix(b"\n").unwrap_or(line);
-        let is_response = match self.role(direction) {
-            Some(role) => role == Role::Server,
-            None => status_line(line).is_some(),
-        };
-        self.client = Some(if is_response { direction.reverse() } else { direction });
-        let side = self.side(direction);
-        side.has_start_line = false;
-        side.scanned = 0;
-        side.searched = 0;
-        side.body_length = 0;
-        side.torn = false;
-        let mut flags = HttpFlags(std::mem::take(&mut side.oddities));
-        if broken.is_some() {
-            flags.set(HttpFlags::HEAD_CUT);
-        }
-        let framing = if is_response {
-            self.begin_response(direction, line, lines, flags)
-        } else {
-            self.begin_request(direction, line, lines, flags)
-        };
-        match (framing, broken) {
-            (Some(framing), None) => self.begin_body(direction, framing, out),
-            (Some(framing), Some(HeadBreak::TooLong)) => {
-                let line_is_empty = head.ends_with(b"\n") || head.ends_with(b"\n\r");
-                self.side(direction).state = State::HeadRest { framing, line_is_empty };
-            }
-            (Some(_), Some(HeadBreak::Cut)) => {
-                self.side(direction).flag(HttpFlags::BODY_CUT);
-                self.begin_body(direction, Framing::Empty, out);
-            }
-            // An interim response: the next head follows.
-            (None, _) => self.side(direction).state = State::Head,
-        }
-    }
-
-    fn begin_request(
-        &mut self,
-        direction: Direction,
-        line: &[u8],
-        lines: &[u8],
-        mut flags: HttpFlags,
-    ) -> Option<Framing> {
-        let line = request_line(line).or_else(|| cut_request_line(line))?;
-        if line.irregular {
-            flags.set(HttpFlags::GRAMMAR);
-        }
-        let fields = Fields::read(lines);
-        let kind = Kind::of(line.method);
-        let framing = if kind == Kind::Connect { Framing::Empty } else { fields.request_framing() };
-        let mut request = Box::new(Request {
-            index: self.requests,
-            method: line.method.to_vec(),
-            target: line.target.to_vec(),
-            version: line.version.to_vec(),
-            flags,
-            ..Request::default()
-        });
-        fields.fill_request(&mut request);
-        let is_server_lost = matches!(self.side(direction.reverse()).state, State::Lost);
-        if is_server_lost && !self.pipelined {
-            // Whoever waits for each answer has had those that were lost.
-            self.exchanges.forget();
-        }
-        self.pipelined |= !self.exchanges.is_idle();
-        let is_simple = line.version.is_empty() && !flags.has(HttpFlags::HEAD_CUT);
-        self.exchanges.push(self.requests, kind, is_simple);
-        self.requests = self.requests.wrapping_add(1);
-        self.side(direction).message = Some(Message::Request(request));
-        Some(framing)
-    }
-
-    fn begin_response(
-        &mut self,
-        direction: Direction,
-        line: &[u8],
-        lines: &[u8],
-        mut flags: HttpFlags,
-    ) -> Option<Framing> {
-        let line = status_line(line)?;
-        if (100..200).contains(&line.status) && line.status != 101 {
-            self.side(direction).oddities |= flags.0;
-            return None;
-        }
-        if line.irregular {
-            flags.set(HttpFlags::GRAMMAR);
-        }
-        if flags.has(HttpFlags::GAP) && self.exchanges.len() > 1 {
-            // Responses may be missing: nobody knows which of them this one answers.
-            self.exchanges.forget();
-        }
-        let kind = self.exchanges.answer_next().map(|exchange| exchange.kind);
-        let fields = Fields::read(lines);
-        let is_success = (200..300).contains(&line.status);
-        let opens_tunnel = match kind {
-            _ if line.status == 101 => true,
-            Some(Kind::Connect) => is_success,
-            Some(_) => false,
-            // The proxy's half of a capture: no other 2xx is called so.
-            None => is_success && line.reason.eq_ignore_ascii_case(b"Connection established"),
-        };
-        let framing = match line.status {
-            _ if opens_tunnel || kind == Some(Kind::Head) => Framing::Empty,
-            204 | 304 => Framing::Empty,
-            _ => fields.response_framing(),
-        };
-        let mut response = Box::new(Response {
-            status: line.status,
-            version: line.version.to_vec(),
-            flags,
-            ..Response::default()
-        });
-        fields.fill_response(&mut response);
-        self.side(direction).message = Some(Message::Response(response));
-        self.grants_tunnel = opens_tunnel;
-        Some(framing)
-    }
-
-    /// Takes `line` for the beginning of an HTTP/0.9 response, which has no head, if one is due.
-    fn begin_simple_response(&mut self, direction: Direction, line: &[u8]) -> bool {
-        let is_due = self.role(direction) == Some(Role::Server)
-            && self.side(direction).oddities == 0
-            && self.exchanges.front().is_some_and(|exchange| exchange.is_simple)
-            && !line.is_empty();
-        if is_due {
-            self.exchanges.answer_next();
-            let side = self.side(direction);
-            side.message = Some(Message::Response(Box::default()));
-            side.state = State::Body(Body::UntilClose);
-            side.body_length = 0;
-            side.torn = false;
-        }
-        is_due
-    }
-
-    /// Bytes from the server show that a request line without a version is all there is (HTTP/0.9).
-    fn finish_simple_request(&mut self, direction: Direction, out: &mut Vec<HttpEvent>) {
-        let Some(client) = self.client_of_simple_request(direction) else { return };
-        let head = std::mem::take(&mut self.side(client).held);
-        self.begin_message(client, &head, None, out);
-    }
-
-    fn client_of_simple_request(&mut self, direction: Direction) -> Option<Direction> {
-        if self.role(direction) == Some(Role::Client) || self.over {
-            return None;
-        }
-        let side = self.side(direction.reverse());
-        let waits = matches!(side.state, State::Head) && side.has_start_line && is_simple_request(&side.held);
-        waits.then_some(direction.reverse())
-    }
-
-    fn begin_body(&mut self, direction: Direction, framing: Framing, out: &mut Vec<HttpEvent>) {
-        if self.grants_tunnel {
-            self.end_message(direction, out);
-            return self.open_tunnel(out);
-        }
-        match Body::of(framing) {
-            Some(body) => self.side(direction).state = State::Body(body),
-            None => self.end_message(direction, out),
-        }
-    }
-
-    /// The message under way is over: emits what was not emitted, and waits for the next.
-    fn end_message(&mut self, direction: Direction, out: &mut Vec<HttpEvent>) {
-        self.side(direction).state = State::Head;
-        if self.role(direction) == Some(Role::Server) {
-            return self.emit_response(direction, out);
-        }
-        self.emit_request(direction, 0, out);
-        let body_length = self.side(direction).body_length;
-        let index = self.requests.wrapping_sub(1);
-        let Some(exchange) = self.exchanges.find(index) else { return };
-        exchange.body_length = body_length;
-        if exchange.kind == Kind::Connect {
-            self.side(direction).state = State::Early;
-        }
-    }
-
-    /// Emits the request under way, unless that was done.
-    fn emit_request(&mut self, direction: Direction, flags: u16, out: &mut Vec<HttpEvent>) {
-        let side = self.side(direction);
-        side.flag(flags);
-        match side.message.take() {
-            Some(Message::Request(request)) => {
-                let request = Arc::<Request>::from(request);
-                self.exchanges.keep(&request);
-                out.push(HttpEvent::Request(request));
-            }
-            other => side.message = other,
-        }
-    }
-
-    fn emit_response(&mut self, direction: Direction, out: &mut Vec<HttpEvent>) {
-        let side = self.side(direction);
-        let body_length = side.body_length;
-        let Some(Message::Response(mut response)) = side.message.take() else { return };
-        response.body_length = body_length;
-        let client = direction.reverse();
-        let last = self.requests.wrapping_sub(1);
-        let is_sending = matches!(self.side(client).state, State::Body(_) | State::HeadRest { .. })
-            && self.exchanges.answering.as_ref().is_some_and(|exchange| exchange.index == last);
-        if is_sending {
-            // Answered before it was sent: what is known of it must come first.
-            self.emit_request(client, HttpFlags::BODY_CUT, out);
-        }
-        let sent_so_far = self.side(client).body_length;
-        let mut was_connect = false;
-        if let Some(exchange) = &self.exchanges.answering {
-            was_connect = exchange.kind == Kind::Connect;
-            response.request.clone_from(&exchange.request);
-            response.request_body_length = if is_sending { sent_so_far } else { exchange.body_length };
-        }
-        out.push(HttpEvent::Response(response));
-        if self.grants_tunnel {
-            // The tunnel will name its request.
-            return;
-        }
-        self.exchanges.answering = None;
-        if was_connect && matches!(self.side(client).state, State::Early) {
-            self.leave_early(client, out);
-        }
-    }
-
-    // ---- tunnels ---------------------------------------------------------------------------------
-
-    /// Behind CONNECT: the bytes wait for the answer, up to a limit, because in the capture of one
-    /// side only there is none.
-    fn read_early(&mut self, direction: Direction, bytes: &[u8], out: &mut Vec<HttpEvent>) -> usize {
-        let side = self.side(direction);
-        let room = EARLY_BYTES.saturating_sub(side.held.len()).min(bytes.len());
-        side.held.extend_from_slice(bytes.get(..room).unwrap_or_default());
-        if side.held.len() >= EARLY_BYTES {
-            self.decide_early(direction, out);
-        }
-        room
-    }
-
-    /// No answer will come in time: bytes that are a request follow a CONNECT that was refused, others
-    /// are in the tunnel.
-    fn decide_early(&mut self, direction: Direction, out: &mut Vec<HttpEvent>) {
-        if identify(&self.side(direction).held) == Verdict::Yes {
-            self.leave_early(direction, out);
-        } else {
-            self.open_tunnel(out);
-        }
-    }
-
-    /// CONNECT was refused: the bytes behind it are HTTP. They are fewer each time that they end
-    /// behind another CONNECT, and below the limit at which this is called from within.
-    fn leave_early(&mut self, direction: Direction, out: &mut Vec<HttpEvent>) {
-        let side = self.side(direction);
-        side.state = State::Head;
-        let early = std::mem::take(&mut side.held);
-        self.read(direction, &early, out);
-    }
-
-    /// HTTP ends here, and what is held belongs to what follows.
-    fn open_tunnel(&mut self, out: &mut Vec<HttpEvent>) {
-        self.over = true;
-        let [to_server, to_client] = &mut self.sides;
-        let asked = self.exchanges.answering.take().or_else(|| self.exchanges.take_last());
-        out.push(HttpEvent::Tunnel(Box::new(Tunnel {
-            request: asked.and_then(|exchange| exchange.request),
-            to_server: to_server.take_unread(),
-            to_client: to_client.take_unread(),
-        })));
-        self.exchanges = Exchanges::default();
-    }
-}
-
-/// Why a head is not whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum HeadBreak {
-    /// It goes on beyond its limit.
-    TooLong,
-    /// Its other bytes will never be seen.
-    Cut,
-}
-
-impl Message {
-    fn body_bytes(&self) -> usize {
-        match self {
-            Self::Request(request) => request.body.len(),
-            Self::Response(response) => response.body.len(),
-        }
-    }
-}
-
-impl Side {
-    /// Whether the body's bytes are kept.
-    fn wants_body(&self) -> bool {
-        let has_room = |message: &Message| message.body_bytes() < HTTP_BODY_BYTES;
-        !self.torn && self.message.as_ref().is_some_and(has_room)
-    }
-
-    fn flag(&mut self, flags: u16) {
-        match &mut self.message {
-            Some(Message::Request(request)) => request.flags.set(flags),
-            Some(Message::Response(response)) => response.flags.set(flags),
-            None => {}
-        }
-    }
-
-    /// The thread is lost; what is held may be the beginning of a line.
-    fn lose(&mut self, why: u16) {
-        self.state = State::Lost;
-        self.has_start_line = false;
-        self.oddities |= why;
-        self.searched = 0;
-    }
-
-    fn take_unread(&mut self) -> Vec<u8> {
-        match self.state {
-            State::Head | State::Early => std::mem::take(&mut self.held),
-            _ => Vec::new(),
-        }
-    }
-}
-
-/// Whether `head` is one line, a request line without a version (HTTP/0.9).
-fn is_simple_request(head: &[u8]) -> bool {
-    head.strip_suffix(b"\n").is_some_and(|line| {
-        !line.contains(&b'\n') && request_line(line).is_some_and(|line| line.version.is_empty())
-    })
 }
