@@ -265,7 +265,8 @@ impl<'a> Player<'a> {
         let mut out = String::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('{') {
-            let (what, after) = after.split_once('}').ok_or_else(|| format!("`{text}`: `{{` without `}}`"))?;
+            let (what, after) =
+                after.split_once('}').ok_or_else(|| format!("`{text}`: `{{` without `}}`"))?;
             out.push_str(before);
             let (kind, count) = what.split_once(':').unwrap_or((what, "0"));
             let count = count.parse().map_err(|_| format!("`{text}`: `{count}` is not a number"))?;
