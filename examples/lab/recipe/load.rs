@@ -243,18 +243,31 @@ mod tests {
 
     /// What is said of a recipe with this in its only step.
     fn complaint(step: &str) -> String {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("recipe.toml");
         let text = format!(
             "title = \"t\"\nstart = \"2026-01-01T00:00:00Z\"\n[let]\nx = 1\n[hosts]\na = \"10.0.0.1\"\n\
              [[capture]]\nfile = \"f.pcap\"\nshows = \"s\"\n\n[[step]]\n{step}\n"
         );
-        fs::write(&path, text).expect("a file");
+        said_of(&text)
+    }
+
+    /// "none" or the fault of a recipe, the folder left out.
+    fn said_of(recipe: &str) -> String {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("recipe.toml");
+        fs::write(&path, recipe).expect("a file");
         let built = Recipe::read(&path).and_then(|recipe| play::build(&recipe, &recipe.captures()?[0]));
         match built {
             Ok(_) => "none".to_owned(),
             Err(error) => error.to_string().replace(&folder.path().display().to_string(), ""),
         }
+    }
+
+    #[test]
+    fn the_recipe_of_the_readme_can_be_played() {
+        let readme = include_str!("../README.md");
+        let (_, rest) = readme.split_once("```toml\n").expect("a recipe");
+        let (recipe, _) = rest.split_once("```").expect("its end");
+        assert_eq!(said_of(recipe), "none");
     }
 
     #[test]
