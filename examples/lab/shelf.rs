@@ -159,12 +159,86 @@ fn root() -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    /// The committed captures are what their recipes say: nobody edits them by hand, and nothing in the
-    /// lab changes them unnoticed.
+    use etherparse::{NetHeaders, PacketHeaders, TransportHeader};
+
+    use super::*;
+
+    /// Nobody edits the committed captures by hand, and nothing in the lab changes them unnoticed.
     #[test]
     fn the_committed_captures_match_their_recipes() {
-        if let Err(error) = super::check(None) {
+        if let Err(error) = check(None) {
             panic!("{error}");
         }
+    }
+
+    /// What is committed is cloned by everybody.
+    #[test]
+    fn the_committed_captures_stay_small() {
+        let sizes: Vec<u64> = fs::read_dir(root().join("pcaps"))
+            .expect("the folder")
+            .map(|entry| entry.and_then(|entry| entry.metadata()).expect("a file").len())
+            .collect();
+        assert!(sizes.iter().all(|size| *size < 250_000), "one file is too large");
+        assert!(sizes.iter().sum::<u64>() < 4_000_000, "all files together are too large");
+    }
+
+    /// A reader that is not ours finds every checksum right.
+    #[test]
+    fn every_checksum_is_right() {
+        let mut checked = 0;
+        for order in orders(None, false).expect("recipes") {
+            let capture = &order.capture;
+            let plain = capture.format == "pcap" && capture.link == "ethernet" && capture.tunnels.is_empty();
+            if !plain || capture.snaplen < 2000 || capture.fragment.is_some() {
+                continue;
+            }
+            let (content, entry) = order.make().expect("a capture");
+            for frame in frames(&content) {
+                checked +=
+                    usize::from(checksums_are_right(frame).unwrap_or_else(|| panic!("{}", entry.file)));
+            }
+        }
+        assert!(checked > 10_000, "{checked} frames had checksums");
+    }
+
+    /// The frames of a little-endian pcap file.
+    fn frames(content: &[u8]) -> Vec<&[u8]> {
+        let mut frames = Vec::new();
+        let mut rest = &content[24..];
+        while let Some(length) = rest.get(8..12) {
+            let length = u32::from_le_bytes(length.try_into().expect("four bytes")) as usize;
+            frames.push(&rest[16..16 + length]);
+            rest = &rest[16 + length..];
+        }
+        frames
+    }
+
+    /// Whether there was a checksum of TCP or UDP to check; `None` if one was wrong.
+    fn checksums_are_right(frame: &[u8]) -> Option<bool> {
+        let packet = PacketHeaders::from_ethernet_slice(frame).ok()?;
+        let payload = packet.payload.slice();
+        let (stored, right) = match (&packet.net, &packet.transport) {
+            (Some(NetHeaders::Ipv4(ip, _)), transport) => {
+                if ip.header_checksum != ip.calc_header_checksum() {
+                    return None;
+                }
+                match transport {
+                    Some(TransportHeader::Tcp(tcp)) => (tcp.checksum, tcp.calc_checksum_ipv4(ip, payload)),
+                    // Zero is "none", which VXLAN's outer header says.
+                    Some(TransportHeader::Udp(udp)) if udp.checksum != 0 => {
+                        (udp.checksum, udp.calc_checksum_ipv4(ip, payload))
+                    }
+                    _ => return Some(false),
+                }
+            }
+            (Some(NetHeaders::Ipv6(ip, _)), Some(TransportHeader::Tcp(tcp))) => {
+                (tcp.checksum, tcp.calc_checksum_ipv6(ip, payload))
+            }
+            (Some(NetHeaders::Ipv6(ip, _)), Some(TransportHeader::Udp(udp))) => {
+                (udp.checksum, udp.calc_checksum_ipv6(ip, payload))
+            }
+            _ => return Some(false),
+        };
+        (right.ok()? == stored).then_some(true)
     }
 }

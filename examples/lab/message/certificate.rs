@@ -28,6 +28,8 @@ const OCTET_STRING: u8 = 0x04;
 const NULL: u8 = 0x05;
 const OBJECT: u8 = 0x06;
 const UTF8_STRING: u8 = 0x0c;
+const PRINTABLE_STRING: u8 = 0x13;
+const IA5_STRING: u8 = 0x16;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
 const SEQUENCE: u8 = 0x30;
@@ -93,7 +95,12 @@ fn name(line: &str) -> Result<Vec<u8>, String> {
             .iter()
             .find(|(known, _)| *known == key)
             .ok_or_else(|| format!("`{line}`: attribute `{key}` is not known to the lab"))?;
-        let attribute = [value(OBJECT, object), value(UTF8_STRING, text.as_bytes())].concat();
+        let string = match key {
+            "C" => PRINTABLE_STRING,
+            "E" => IA5_STRING,
+            _ => UTF8_STRING,
+        };
+        let attribute = [value(OBJECT, object), value(string, text.as_bytes())].concat();
         parts.extend(value(SET, &value(SEQUENCE, &attribute)));
     }
     Ok(value(SEQUENCE, &parts))

@@ -96,21 +96,23 @@ fn messages(player: &mut Player<'_>, form: &Dns, at: Nanos) -> Outcomes<Vec<(Nan
     Ok(messages)
 }
 
-/// The answers as records; a host or an address alone is an A or AAAA record of the name.
-fn records(player: &Player<'_>, form: &Dns, name: &str) -> Outcomes<Vec<Record>> {
+/// The answers as records. A host or an address alone is an A or AAAA record of the name that is asked
+/// for, and an owner of `@` is that name.
+fn records(player: &mut Player<'_>, form: &Dns, name: &str) -> Outcomes<Vec<Record>> {
     let ttl = form.ttl.unwrap_or(300);
-    form.answer
-        .iter()
-        .map(|text| match player.host(text) {
-            Ok(IpAddr::V4(address)) => Record::parse(&format!("{name} {ttl} A {address}")),
-            Ok(IpAddr::V6(address)) => Record::parse(&format!("{name} {ttl} AAAA {address}")),
-            // An owner of `@` is the name that is asked for.
-            Err(_) => match text.strip_prefix("@ ") {
-                Some(rest) => Record::parse(&format!("{name} {rest}")),
-                None => Record::parse(text),
+    let mut records = Vec::new();
+    for text in &form.answer {
+        let text = match player.host(text) {
+            Ok(IpAddr::V4(address)) => format!("{name} {ttl} A {address}"),
+            Ok(IpAddr::V6(address)) => format!("{name} {ttl} AAAA {address}"),
+            Err(_) => match player.fill(text)?.strip_prefix("@ ") {
+                Some(rest) => format!("{name} {rest}"),
+                None => player.fill(text)?,
             },
-        })
-        .collect()
+        };
+        records.push(Record::parse(&text)?);
+    }
+    Ok(records)
 }
 
 /// The SOA record that an answer without records carries (RFC 2308): that of the name's last two labels.
@@ -148,8 +150,8 @@ const PART_BEFORE: Nanos = 400_000;
 /// The handshake is over so long before the first message.
 const OPEN_BEFORE: Nanos = 50_000_000;
 
-/// Puts all messages into one connection: those of one moment and direction share a segment, and every
-/// fourth segment's last message is sent in two parts, the second at the message's time.
+/// Puts all messages into one connection: those of one moment and direction share a segment, and two of
+/// seven segments are sent in two parts, the second at the messages' time.
 pub fn play_stream(player: &mut Player<'_>, mut messages: Vec<StreamMessage>) -> Outcomes<()> {
     messages.sort_by_key(|message| message.at);
     let Some(first) = messages.first() else { return Ok(()) };
@@ -170,9 +172,9 @@ pub fn play_stream(player: &mut Player<'_>, mut messages: Vec<StreamMessage>) ->
     for (index, (at, side, segment)) in segments.iter().enumerate() {
         let other = if *side == Side::Client { Side::Server } else { Side::Client };
         // A cut after one byte falls into the length before the message.
-        let cut = match index % 8 {
+        let cut = match index % 7 {
             3 => 1,
-            7 => segment.len() / 2,
+            5 => segment.len() / 2,
             _ => 0,
         };
         if cut > 0 {

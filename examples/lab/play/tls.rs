@@ -21,14 +21,17 @@ struct Turn {
 pub fn play(player: &mut Player<'_>, step: &Step, form: &Tls, at: Nanos) -> Outcomes<Nanos> {
     let mut random = Random::new(player.random.next());
     let certificates = certificates(form, &mut random)?;
-    let only_1_2 = !certificates.is_empty();
+    let server_1_2 = !certificates.is_empty();
+    if form.only_1_2 && !server_1_2 {
+        return Err("a client of TLS 1.2 needs a server with a `certificate`".to_owned());
+    }
     let turns = turns(player, form, at);
     let hello = tls::client_hello(
         &tls::Offer {
             client: form.client.into(),
             server_name: form.name.as_deref(),
             protocols: &form.protocols,
-            only_1_2: false,
+            only_1_2: form.only_1_2,
             encrypted_hello: form.encrypted_hello,
             post_quantum: form.post_quantum,
             transport_parameters: None,
@@ -42,7 +45,7 @@ pub fn play(player: &mut Player<'_>, step: &Step, form: &Tls, at: Nanos) -> Outc
     let mut connection = player.connection(step, &form.from, &form.to, form.port.unwrap_or(443))?;
     let mut end = connection.open(at);
     end = connection.send(Side::Client, end, &hello);
-    if only_1_2 {
+    if server_1_2 {
         let protocol = form.protocols.first().map(String::as_str);
         let flight = tls::server_flight_1_2(&certificates, protocol, &mut random);
         end = connection.send(Side::Server, end, &flight);

@@ -235,3 +235,70 @@ fn put_in(value: &Value, variables: &Table) -> Result<Value, String> {
 fn line(text: &str, offset: usize) -> usize {
     1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::play;
+
+    /// What is said of a recipe with this in its only step.
+    fn complaint(step: &str) -> String {
+        let text = format!(
+            "title = \"t\"\nstart = \"2026-01-01T00:00:00Z\"\n[let]\nx = 1\n[hosts]\na = \"10.0.0.1\"\n\
+             [[capture]]\nfile = \"f.pcap\"\nshows = \"s\"\n\n[[step]]\n{step}\n"
+        );
+        said_of(&text)
+    }
+
+    /// "none" or the fault of a recipe, the folder left out.
+    fn said_of(recipe: &str) -> String {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("recipe.toml");
+        fs::write(&path, recipe).expect("a file");
+        let built = Recipe::read(&path).and_then(|recipe| play::build(&recipe, &recipe.captures()?[0]));
+        match built {
+            Ok(_) => "none".to_owned(),
+            Err(error) => error.to_string().replace(&folder.path().display().to_string(), ""),
+        }
+    }
+
+    #[test]
+    fn the_recipe_of_the_readme_can_be_played() {
+        let readme = include_str!("../README.md");
+        let (_, rest) = readme.split_once("```toml\n").expect("a recipe");
+        let (recipe, _) = rest.split_once("```").expect("its end");
+        assert_eq!(said_of(recipe), "none");
+    }
+
+    #[test]
+    fn a_fault_is_named_with_file_line_and_field() {
+        let cases = [
+            ("ntp = { from = \"a\", to = \"a\" }", "none"),
+            (
+                "ntp = { from = \"a\", to = \"b\" }",
+                "/recipe.toml:11: `b` is neither in [hosts] nor an address",
+            ),
+            ("ntp = { from = \"a\" }", "/recipe.toml:11: missing field `to` in `ntp`"),
+            ("at = \"$y\"\nntp = { from = \"a\", to = \"a\" }", "/recipe.toml:11: `$y` stands not in [let]"),
+            (
+                "ntp = { from = \"a\", to = \"::1\" }",
+                "/recipe.toml:11: 10.0.0.1 and ::1 are not of one IP version",
+            ),
+            ("at = \"soon\"", "/recipe.toml:11: seconds are a number, or [least, most] in `at`"),
+            ("tunnels = [\"vxlan\"]", "/recipe.toml:11: `vxlan` needs a number, `vxlan:1`"),
+        ];
+        for (step, wanted) in cases {
+            assert_eq!(complaint(step), wanted, "{step}");
+        }
+        assert!(complaint("ntp = { from = a }").starts_with("/recipe.toml:12: "), "syntax has its own line");
+        assert!(complaint("at = 1").contains("a step needs one of dns, http"));
+    }
+
+    #[test]
+    fn variables_are_put_in_whole_and_in_part() {
+        let variables: Table = "n = 2\nname = \"x\"".parse().expect("a table");
+        let value: Table = "a = \"$n\"\nb = [\"v${n}.${name}\"]".parse().expect("a table");
+        let value = put_in(&Value::Table(value), &variables).expect("known variables");
+        assert_eq!(value.to_string().replace('\n', " ").trim(), "{ a = 2, b = [\"v2.x\"] }");
+    }
+}

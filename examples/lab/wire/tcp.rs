@@ -223,7 +223,8 @@ impl<'a> Connection<'a> {
             let flags = if last && ends_message { PSH | ACK } else { ACK };
             self.emit(from, seen, flags, data);
             if nth(self.manner.retransmit) {
-                self.emit(from, seen + delay / 2, flags, data);
+                // After the acknowledgement, as when that was lost: a retransmission without need.
+                self.emit(from, seen + delay + 5 * SEGMENT_GAP, flags, data);
             }
             self.end_mut(from).next = self.end(from).next.wrapping_add(data.len() as u32);
             if index % 2 == 1 || last {
