@@ -11,6 +11,8 @@
 mod anomaly;
 mod capture_header;
 mod checksum;
+#[cfg(test)]
+mod differential;
 mod ethernet;
 #[cfg(test)]
 mod frames;
