@@ -76,7 +76,8 @@ impl TcpTracker {
         let side = &mut self.sides[direction.index()];
         if segment.has(TcpView::SYN) {
             side.syn.get_or_insert(segment.sequence);
-        } else if segment.has(TcpView::ACK) && !segment.has(TcpView::RST) {
+        }
+        if segment.has(TcpView::ACK) && !segment.has(TcpView::RST) {
             side.first_ack.get_or_insert(segment.acknowledgment);
         }
         if segment.has(TcpView::FIN) {
