@@ -1,13 +1,13 @@
 //! The entry for fuzzing the decoder.
 
-use super::{Anomaly, DecodeOptions, Decoded, LinkType, Transport, decode, decode_datagram};
+use super::{Anomaly, DecodeOptions, Decoded, LinkType, Transport, decode, decode_datagram, walk_through};
 
 /// Reads `data` as a frame: two bytes pick link type and options, the rest is the frame.
 ///
 /// # Panics
 ///
 /// When an invariant does not hold: payloads lie in the frame and are no longer than they say, the same
-/// frame gives the same result, and a frame that is cut anywhere gives what stands before the cut.
+/// frame gives the same result, on the short cut and on the long way, and a frame that is cut anywhere gives what stands before the cut.
 pub fn fuzz_decode(data: &[u8]) {
     let Some((&[link, choice], frame)) = data.split_first_chunk() else { return };
     let count = LinkType::supported().count();
@@ -26,6 +26,11 @@ pub(super) fn check_frame(link: LinkType, frame: &[u8], options: &DecodeOptions)
     let wire_length = u32::try_from(frame.len()).unwrap_or(u32::MAX);
     let whole = decode(link, frame, wire_length, options);
     assert_eq!(whole, decode(link, frame, wire_length, options));
+    // The short cut is taken with the default options only.
+    let plain = DecodeOptions::default();
+    let (short, long) =
+        (decode(link, frame, wire_length, &plain), walk_through(link, frame, frame.len(), &plain));
+    assert_eq!(short, long, "the short cut leads elsewhere");
     assert_bounds(frame, &whole);
     assert!(!whole.anomalies.has(Anomaly::Truncated));
     if let Transport::Fragment { payload } = whole.transport {
@@ -144,7 +149,7 @@ mod tests {
         };
         let links: Vec<LinkType> = LinkType::supported().collect();
         let seeds = frames::seeds();
-        for _ in 0..6_000 {
+        for _ in 0..10_000 {
             let (link, seed) = &seeds[next() % seeds.len()];
             let index = links.iter().position(|known| known == link).expect("seeds are of known links");
             let mut data = vec![index as u8, next() as u8];

@@ -6,7 +6,7 @@
 //! Oddities are [`Anomalies`], not errors.
 //!
 //! Each file reads the layers of one family as methods of the `walk::Walk` cursor; the methods answer
-//! what comes next, so that the walk is one bounded loop.
+//! what comes next, so that the walk is one bounded loop. `plain` is a short cut for plain frames.
 
 mod anomaly;
 mod capture_header;
@@ -23,6 +23,7 @@ mod ipv4;
 mod ipv6;
 mod link;
 mod packet;
+mod plain;
 mod ppp;
 mod tenant;
 mod transport;
@@ -49,8 +50,25 @@ pub struct DecodeOptions {
 }
 
 /// Reads a frame of `wire_length` bytes, of which `frame` are captured.
+#[inline]
 pub fn decode<'a>(link: LinkType, frame: &'a [u8], wire_length: u32, options: &DecodeOptions) -> Decoded<'a> {
     let wire_length = usize::try_from(wire_length).unwrap_or(usize::MAX);
+    let plain =
+        link == LinkType::ETHERNET && wire_length == frame.len() && *options == DecodeOptions::default();
+    if plain && let Some(decoded) = plain::decode_plain(frame) {
+        return decoded;
+    }
+    walk_through(link, frame, wire_length, options)
+}
+
+/// Reads a frame layer by layer, whatever it is.
+#[inline(never)]
+fn walk_through<'a>(
+    link: LinkType,
+    frame: &'a [u8],
+    wire_length: usize,
+    options: &DecodeOptions,
+) -> Decoded<'a> {
     Walk::new(frame, wire_length, *options).run(Next::Link(link))
 }
 

@@ -43,7 +43,8 @@ impl<'a> Walk<'a> {
         });
         let Some(whole_header) = whole_header else { return self.stop_cut() };
         let options = whole_header.get(HEADER..).unwrap_or_default();
-        if TcpOptions(options).are_damaged() {
+        let is_damaged = |(_, value): (u8, Option<&[u8]>)| value.is_none();
+        if !is_usual_tcp_options(options) && (TypeLengthValues { rest: options }).any(is_damaged) {
             self.flag(Anomaly::OptionDamaged);
         }
         self.verify(segment, CHECKSUM_FIELD, Anomaly::TcpChecksum);
@@ -140,17 +141,10 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// The options of a TCP header.
-struct TcpOptions<'a>(&'a [u8]);
-
-impl TcpOptions<'_> {
-    fn are_damaged(&self) -> bool {
-        // None, or two fillers and a time stamp: nearly every segment.
-        if self.0.is_empty() || (self.0.len() == 12 && self.0.starts_with(&[1, 1, 8, 10])) {
-            return false;
-        }
-        (TypeLengthValues { rest: self.0 }).any(|(_, value)| value.is_none())
-    }
+/// Whether TCP options are what nearly every segment has: none, or two fillers and a time stamp.
+#[inline]
+pub(super) fn is_usual_tcp_options(options: &[u8]) -> bool {
+    options.is_empty() || (options.len() == 12 && options.starts_with(&[1, 1, 8, 10]))
 }
 
 #[cfg(test)]

@@ -24,6 +24,22 @@ mod port {
     pub const VXLAN_LINUX: u16 = 8472;
 }
 
+/// Whether [`Walk::udp_tunnel`] looks at a datagram with this port on either side.
+#[inline]
+pub(super) fn is_tunnel_port(port: u16) -> bool {
+    matches!(
+        port,
+        port::GTPU
+            | port::TEREDO
+            | port::GRE
+            | port::VXLAN
+            | port::VXLAN_GPE
+            | port::AYIYA
+            | port::GENEVE
+            | port::VXLAN_LINUX
+    )
+}
+
 /// GTP-U extension headers that are read over.
 const GTP_EXTENSIONS: usize = 16;
 /// GENEVE options that are looked at: the 252 bytes they may have hold 63 empty ones.

@@ -58,7 +58,7 @@ pub enum Refusal {
     Cut,
     /// It reaches beyond 65,535 bytes; its datagram is given up.
     TooLarge,
-    /// Its datagram has [`limits::FRAGMENTS_PER_DATAGRAM`] already and is given up.
+    /// Its datagram has come in more than [`limits::FRAGMENTS_PER_DATAGRAM`] pieces and is given up.
     TooMany,
     /// It ends the datagram before bytes that are there, or lies behind its end.
     LengthConflict,
@@ -127,8 +127,6 @@ struct Partial {
     total: Option<u32>,
     /// The first fragment's header, once that has come.
     network: Option<Network>,
-    /// Fragments that came.
-    fragments: usize,
     /// It will never be complete; only its name is kept, so that the rest of it is known for what it is.
     given_up: bool,
 }
@@ -244,16 +242,10 @@ impl Fragments {
         if partial.given_up {
             return Err(Refusal::GivenUp);
         }
-        partial.fragments += 1;
-        let fragments = partial.fragments;
         let end = fragment.offset.saturating_add(length);
         if end > DATAGRAM_MAX {
             self.counters.too_large += 1;
             return Err(self.give_up(key, Refusal::TooLarge));
-        }
-        if fragments > limits::FRAGMENTS_PER_DATAGRAM {
-            self.counters.too_many += 1;
-            return Err(self.give_up(key, Refusal::TooMany));
         }
         let Some(bytes) = payload.get(..length as usize) else {
             self.counters.cut += 1;
@@ -268,11 +260,17 @@ impl Fragments {
             partial.network = Some(Network { fragment: None, ..*network });
         }
         let added = partial.insert(fragment.offset, bytes);
+        let pieces = partial.pieces.len();
         self.held += added.cost;
         match added.overlap {
             Overlap::None => {}
             Overlap::Equal => self.counters.duplicates += 1,
             Overlap::Different => self.counters.conflicts += 1,
+        }
+        // Pieces are counted, not fragments: a mirror that sees every packet twice is no attack.
+        if pieces > limits::FRAGMENTS_PER_DATAGRAM {
+            self.counters.too_many += 1;
+            return Err(self.give_up(key, Refusal::TooMany));
         }
         Ok(())
     }
@@ -290,7 +288,6 @@ impl Fragments {
                 pieces: Vec::new(),
                 total: None,
                 network: None,
-                fragments: 0,
                 given_up: false,
             }
         })
@@ -630,7 +627,9 @@ mod tests {
         let mut pool = Fragments::new();
         let count = limits::FRAGMENTS_PER_DATAGRAM as u32;
         for index in 0..count {
-            assert_eq!(push(&mut pool, 1, index * 16, true, &[0; 8]), FragmentOutcome::Pending);
+            for _captured_twice in 0..2 {
+                assert_eq!(push(&mut pool, 1, index * 16, true, &[0; 8]), FragmentOutcome::Pending);
+            }
         }
         assert_eq!(
             push(&mut pool, 1, count * 16, true, &[0; 8]),
