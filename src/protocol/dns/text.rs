@@ -186,7 +186,7 @@ fn write_param(out: &mut Bounded<'_>, param: SvcParam<'_>) -> fmt::Result {
                 None => write!(out, "key{}", key.key),
             }
         }),
-        SvcValue::Alpn(strings) => write_list(out, strings, |out, string| write_string(out, string)),
+        SvcValue::Alpn(strings) => write_list(out, strings, write_string),
         SvcValue::Port(port) => write!(out, "{port}"),
         SvcValue::Ipv4Hint(all) => write_list(out, all, |out, &one| write!(out, "{}", Ipv4Addr::from(one))),
         SvcValue::Ipv6Hint(all) => write_list(out, all, |out, &one| write!(out, "{}", Ipv6Addr::from(one))),
