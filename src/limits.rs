@@ -44,7 +44,7 @@ pub const DNS_POINTER_HOPS: usize = 512;
 /// Compression pointers followed in one DNS name. A name has at most 127 labels (RFC 1035 section 2.3.4),
 /// and a pointer without a label of its own before it serves nobody.
 pub const DNS_NAME_POINTER_HOPS: usize = 128;
-/// Records that are read from one DNS message.
+/// Questions, and as many records, that are read from one DNS message.
 pub const DNS_RECORDS: usize = 512;
 /// Bytes of a DNS name on the wire (RFC 1035 section 2.3.4).
 pub const DNS_NAME_BYTES: usize = 255;

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::{DnsStream, Message, NameScratch, looks_like_dns, rdata_text};
-use crate::bytes::u16_at;
+use super::{DnsStream, Message, NameScratch, looks_like_dns, looks_like_dns_stream, rdata_text};
+use crate::bytes::{u16_at, u32_at};
 use crate::protocol::Verdict;
 
 /// Captures whose DNS lies under headers that the few lines below do not open: the decoder's tests do.
@@ -71,27 +71,43 @@ fn transport(packet: &[u8]) -> Option<(u8, Vec<u8>, &[u8])> {
     }
 }
 
+/// Calls `each` with every UDP datagram and TCP segment: protocol, addresses, transport layer.
+fn for_each_segment(path: &Path, mut each: impl FnMut(u8, Vec<u8>, &[u8])) {
+    let Ok(mut capture) = pcap::Capture::from_file(path) else { return };
+    let link = capture.get_datalink().0;
+    while let Ok(frame) = capture.next_packet() {
+        if let Some((protocol, addresses, segment)) = network(link, frame.data).and_then(transport) {
+            each(protocol, addresses, segment);
+        }
+    }
+}
+
+/// Whether one of the segment's ports is one of these.
+fn is_on_port(segment: &[u8], ports: &[u16]) -> bool {
+    [u16_at(segment, 0), u16_at(segment, 2)].into_iter().flatten().any(|port| ports.contains(&port))
+}
+
+/// What a TCP segment carries.
+fn tcp_payload(segment: &[u8]) -> &[u8] {
+    let header = segment.get(12).map_or(20, |byte| usize::from(byte >> 4) * 4);
+    segment.get(header..).unwrap_or_default()
+}
+
 /// The messages of a capture: UDP from and to port 53, and TCP on it in the order of the sequence numbers.
 fn messages(path: &Path) -> Vec<Vec<u8>> {
-    let mut capture = pcap::Capture::from_file(path).unwrap();
-    let link = capture.get_datalink().0;
     let mut messages = Vec::new();
     let mut streams: BTreeMap<Vec<u8>, (u32, DnsStream)> = BTreeMap::new();
-    while let Ok(frame) = capture.next_packet() {
-        let Some((protocol, mut key, segment)) = network(link, frame.data).and_then(transport) else {
-            continue;
-        };
-        let Some(ports) = segment.get(..4) else { continue };
-        if ![u16_at(ports, 0), u16_at(ports, 2)].contains(&Some(53)) {
-            continue;
+    for_each_segment(path, |protocol, mut key, segment| {
+        if !is_on_port(segment, &[53]) {
+            return;
         }
-        match protocol {
-            17 => messages.extend(segment.get(8..).map(<[u8]>::to_vec)),
-            6 => {
-                key.extend_from_slice(ports);
-                let sequence = crate::bytes::u32_at(segment, 4).unwrap();
-                let payload = segment.get(usize::from(segment[12] >> 4) * 4..).unwrap_or_default();
+        match (protocol, u32_at(segment, 4)) {
+            (17, _) => messages.extend(segment.get(8..).map(<[u8]>::to_vec)),
+            (6, Some(sequence)) => {
+                key.extend_from_slice(&segment[..4]);
+                let payload = tcp_payload(segment);
                 let (expected, stream) = streams.entry(key).or_insert((sequence, DnsStream::new()));
+                // The first segment is a SYN, which counts as one byte, or the capture began later.
                 if !payload.is_empty() && sequence.wrapping_sub(*expected) <= 1 {
                     *expected = sequence.wrapping_add(u32::try_from(payload.len()).unwrap());
                     stream.push(payload, &mut |message| messages.push(message.to_vec()));
@@ -99,10 +115,10 @@ fn messages(path: &Path) -> Vec<Vec<u8>> {
             }
             _ => {}
         }
+    });
+    for (_, stream) in streams.values_mut() {
+        stream.finish(&mut |message| messages.push(message.to_vec()));
     }
-    streams
-        .values_mut()
-        .for_each(|(_, stream)| stream.finish(&mut |message| messages.push(message.to_vec())));
     messages
 }
 
@@ -117,13 +133,18 @@ fn question_names(messages: &[Vec<u8>]) -> BTreeSet<String> {
     names
 }
 
+/// The captures' entries in the manifest.
+fn manifest(folder: &Path) -> Vec<serde_json::Value> {
+    let manifest = std::fs::read(folder.join("manifest.json")).unwrap();
+    let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
+    manifest["captures"].as_array().unwrap().clone()
+}
+
 #[test]
 fn names_are_those_of_tshark() {
     let Some(folder) = folder() else { return println!("skipped: no captures beside the repository") };
-    let manifest = std::fs::read(folder.join("manifest.json")).unwrap();
-    let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
     let mut compared = 0;
-    for capture in manifest["captures"].as_array().unwrap() {
+    for capture in manifest(&folder) {
         let file = capture["file"].as_str().unwrap();
         let Some(theirs) = capture["tshark_4_0_17"]["dns_query_names"].as_array() else { continue };
         if theirs.is_empty() || OTHER_HEADERS.iter().any(|other| file.contains(other)) {
@@ -167,4 +188,26 @@ fn ordinary_messages_are_recognised_without_their_port() {
         }
     }
     assert!(seen > 80, "{seen} messages");
+}
+
+#[test]
+fn other_traffic_is_not_dns() {
+    let Some(folder) = folder() else { return println!("skipped: no captures beside the repository") };
+    let mut seen = 0;
+    for capture in manifest(&folder) {
+        let file = capture["file"].as_str().unwrap();
+        for_each_segment(&folder.join(file), |protocol, _, segment| {
+            if is_on_port(segment, &[53, 5353, 5355]) {
+                return;
+            }
+            let verdict = match protocol {
+                17 => looks_like_dns(segment.get(8..).unwrap_or_default(), false),
+                6 => looks_like_dns_stream(tcp_payload(segment)),
+                _ => return,
+            };
+            assert_ne!(verdict, Verdict::Yes, "{file} {segment:02x?}");
+            seen += 1;
+        });
+    }
+    assert!(seen > 3000, "{seen} segments");
 }

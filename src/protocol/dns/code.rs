@@ -112,6 +112,11 @@ pub fn opcode_name(opcode: u8) -> Cow<'static, str> {
     }
 }
 
+/// Whether IANA has given the opcode a meaning.
+pub(super) const fn is_assigned_opcode(opcode: u8) -> bool {
+    matches!(opcode, 0 | 1 | 2 | 4 | 5 | 6)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -440,3 +440,62 @@ impl<'a> TypeBitmap<'a> {
         self.windows().map(|(_, bits)| 2 + bits.len()).sum::<usize>() == self.0.len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::{Sample, response, wire};
+    use super::*;
+    use crate::protocol::dns::{Message, NameScratch, SvcValue};
+
+    fn name(name: PackedName<'_>) -> String {
+        name.unpack(&mut NameScratch::new()).unwrap().to_string()
+    }
+
+    #[test]
+    fn names_in_rdata_reach_into_the_message() {
+        let bytes = response("www.example.com", kind::CNAME, b"\x03cdn\xc0\x10");
+        let record = Message::parse(&bytes).unwrap().records().next().unwrap();
+        assert!(matches!(record.data(), RData::Cname(target) if name(target) == "cdn.example.com"));
+    }
+
+    #[test]
+    fn service_bindings_tell_target_and_addresses() {
+        let rdata = b"\0\x01\x03svc\xc0\x0c\0\x04\0\x08\xc0\0\x02\x01\xc0\0\x02\x02";
+        let bytes = response("example.com", kind::HTTPS, rdata);
+        let record = Message::parse(&bytes).unwrap().records().next().unwrap();
+        let RData::Svcb { priority: 1, target, mut params } = record.data() else {
+            panic!("{:?}", record.data())
+        };
+        assert_eq!(name(target), "svc.example.com");
+        let hint = params.next().unwrap();
+        assert!(matches!(hint.value(), SvcValue::Ipv4Hint([[192, 0, 2, 1], [192, 0, 2, 2]])));
+        assert!(params.next().is_none());
+    }
+
+    #[test]
+    fn a_chaos_address_is_not_an_internet_address() {
+        let chaos =
+            Sample::new(0x8180, [0, 1, 0, 0]).record(&wire("example"), kind::A, 3, &[192, 0, 2, 1]).build();
+        let record = Message::parse(&chaos).unwrap().records().next().unwrap();
+        assert!(matches!(record.data(), RData::Unknown([192, 0, 2, 1])));
+        let flush = Sample::new(0x8400, [0, 1, 0, 0])
+            .record(&wire("a.local"), kind::A, 0x8001, &[10, 0, 0, 1])
+            .build();
+        let record = Message::parse(&flush).unwrap().records().next().unwrap();
+        assert!(matches!(record.data(), RData::A([10, 0, 0, 1])));
+    }
+
+    #[test]
+    fn strings_and_options_end_at_what_does_not_fit() {
+        assert!(Strings(b"\x01a\0\x05bc").eq([b"a".as_slice(), b""]));
+        assert!(Options(b"\0\x0a\0\x01z\0\x03\0\x09").eq([(10, b"z".as_slice())]));
+    }
+
+    #[test]
+    fn a_bitmap_lists_types_of_all_windows() {
+        let wire = [b"\0\x01\x40\x01\x01\x40\xff\x20".as_slice(), &[0; 31], &[1]].concat();
+        let types = TypeBitmap(&wire);
+        assert!(types.is_whole());
+        assert_eq!(types.types().collect::<Vec<_>>(), [1, 257, 65535]);
+    }
+}

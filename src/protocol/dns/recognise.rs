@@ -3,7 +3,7 @@
 use crate::bytes::u16_at;
 use crate::protocol::Verdict;
 
-use super::code::named_type;
+use super::code::{is_assigned_opcode, named_type};
 use super::packed::HEADER_BYTES;
 use super::{DnsAnomaly, Message, NameScratch, PackedName, Section, kind};
 
@@ -51,7 +51,7 @@ fn expected(message: &Message<'_>) -> Verdict {
         First::Plausible => Verdict::Yes,
         // Servers refuse what they cannot read with a bare header.
         First::None if message.is_response() && message.bytes().len() == HEADER_BYTES => Verdict::Yes,
-        First::Cut if message.has_assigned_opcode() && message.declared(Section::Question) <= 1 => {
+        First::Cut if has_plausible_flags(message.flags()) && message.declared(Section::Question) <= 1 => {
             Verdict::Unsure
         }
         _ => Verdict::No,
@@ -95,8 +95,9 @@ fn has_plausible_header(message: &Message<'_>, length: usize) -> bool {
 
 /// An assigned opcode, and no error in a request.
 fn has_plausible_flags(flags: u16) -> bool {
-    let (response, opcode, rcode) = (flags >> 15 == 1, flags >> 11 & 0x0f, flags & 0x0f);
-    matches!(opcode, 0 | 1 | 2 | 4 | 5 | 6) && (response || rcode == 0)
+    let [high, low] = flags.to_be_bytes();
+    let (response, opcode, rcode) = (high & 0x80 != 0, high >> 3 & 0x0f, low & 0x0f);
+    is_assigned_opcode(opcode) && (response || rcode == 0)
 }
 
 /// A header of which not all has come yet.
@@ -160,4 +161,134 @@ fn is_netbios(name: &PackedName<'_>, kind: u16) -> bool {
         .and_then(|name| name.labels().next())
         .is_some_and(|label| label.len() == 32 && label.iter().all(|byte| (b'A'..=b'P').contains(byte)));
     kind == kind::NB || encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::{FIRST, Sample, query, response, seeds, wire};
+    use super::*;
+
+    fn framed(message: &[u8]) -> Vec<u8> {
+        [&u16::try_from(message.len()).unwrap().to_be_bytes(), message].concat()
+    }
+
+    /// Payloads of other protocols, put together after their specifications.
+    fn others() -> Vec<(&'static str, Vec<u8>)> {
+        let mut ntp = vec![0x24, 2, 6, 0xec, 0, 0, 4, 0, 0, 0, 0x11, 0x22, 192, 0, 2, 1];
+        ntp.extend([0xe9; 32]);
+        let mut dhcp = vec![1, 1, 6, 0, 0x39, 3, 0xf3, 0x26];
+        dhcp.resize(236, 0);
+        dhcp.extend([0x63, 0x82, 0x53, 0x63, 53, 1, 1, 255]);
+        let mut quic = vec![0xc3, 0, 0, 0, 1, 8, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0x44, 0x9e];
+        quic.resize(1200, 0x5a);
+        let mut rtp = vec![0x80, 0, 0, 1, 0, 0, 0, 160, 0xde, 0xad, 0xbe, 0xef];
+        rtp.resize(172, 0x7f);
+        let mut hello = vec![0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3];
+        hello.resize(517, 0x33);
+        let mut wireguard = vec![1, 0, 0, 0, 0x12, 0x34, 0x56, 0x78];
+        wireguard.resize(148, 0x9d);
+        let encoded = b"\x20FHEPFCELEHFCEPFFFACACACACACACAAA\0";
+        vec![
+            ("NTP client", [vec![0x23], vec![0; 47]].concat()),
+            ("NTP server", ntp),
+            ("SNMP", b"0\x29\x02\x01\x01\x04\x06public\xa0\x1c\x02\x04\x12\x34\x56\x78\x02\x01\0\x02\x01\x000\x0e0\x0c\x06\x08+\x06\x01\x02\x01\x01\x01\0\x05\0".to_vec()),
+            ("STUN", [b"\0\x01\0\x08\x21\x12\xa4\x42".as_slice(), &[7; 12], b"\x80\x22\0\x04test"].concat()),
+            ("RTP", rtp),
+            ("syslog", b"<34>1 2026-03-31T00:25:11Z host su - ID47 - failed for lonvick".to_vec()),
+            ("QUIC", quic),
+            ("DHCP", dhcp),
+            ("SIP", b"OPTIONS sip:example.com SIP/2.0\r\nVia: SIP/2.0/UDP host\r\n\r\n".to_vec()),
+            ("TLS", hello),
+            ("HTTP", b"GET /index.html HTTP/1.1\r\nHost: example.com\r\nUser-Agent: x\r\n\r\n".to_vec()),
+            ("SSH", b"SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3\r\n".to_vec()),
+            ("WireGuard", wireguard),
+            ("zeros", vec![0; 64]),
+            ("ones", vec![0xff; 64]),
+            ("NBNS query", Sample::new(0x0110, [1, 0, 0, 0]).question(encoded, 32, 1).build()),
+            ("NBSTAT query", Sample::new(0x0000, [1, 0, 0, 0]).question(encoded, 33, 1).build()),
+            (
+                "NBNS registration",
+                Sample::new(0x2910, [1, 0, 0, 1])
+                    .question(encoded, 32, 1)
+                    .record(b"\xc0\x0c", 32, 1, &[0, 0, 10, 0, 0, 1])
+                    .build(),
+            ),
+            ("NBNS answer", Sample::new(0x8500, [0, 1, 0, 0]).record(encoded, 32, 1, &[0, 0, 10, 0, 0, 1]).build()),
+        ]
+    }
+
+    #[test]
+    fn typical_messages_are_dns_on_any_port() {
+        for message in seeds() {
+            assert_eq!(looks_like_dns(&message, false), Verdict::Yes, "{message:02x?}");
+            assert_eq!(looks_like_dns(&message, true), Verdict::Yes, "{message:02x?}");
+        }
+        let tunnel =
+            Sample::new(0x0100, [1, 0, 0, 0]).question(b"\x04p\xff\x80\x01\x01t\0", 65399, 1).build();
+        assert_eq!(looks_like_dns(&tunnel, false), Verdict::Yes);
+    }
+
+    #[test]
+    fn other_protocols_are_not() {
+        for (what, payload) in others() {
+            assert_eq!(looks_like_dns(&payload, false), Verdict::No, "{what}");
+            assert_ne!(looks_like_dns_stream(&payload), Verdict::Yes, "{what}");
+            assert_eq!(looks_like_dns_stream(&framed(&payload)), Verdict::No, "{what} with a length");
+            if !what.starts_with("NB") {
+                assert_eq!(looks_like_dns(&payload, true), Verdict::No, "{what} on port 53");
+            }
+        }
+    }
+
+    #[test]
+    fn no_random_payload_is_dns() {
+        let mut state = 0x2545_f491_4f6c_dd1d_u64;
+        let mut payload = [0; 160];
+        for round in 0..20_000_usize {
+            for byte in &mut payload {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                *byte = state.to_le_bytes()[3];
+            }
+            let length = 12 + round % 149;
+            assert_eq!(looks_like_dns(&payload[..length], false), Verdict::No);
+            assert_ne!(looks_like_dns_stream(&payload[..length]), Verdict::Yes);
+            // Half-plausible: a header of one question, and rubbish.
+            payload[2..12].copy_from_slice(&[1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
+            assert_eq!(looks_like_dns(&payload[..length], false), Verdict::No);
+        }
+    }
+
+    #[test]
+    fn the_port_makes_up_for_what_is_odd() {
+        let whole = response("example.com", 1, &[192, 0, 2, 1]);
+        let mut trailing = whole.clone();
+        trailing.push(0);
+        let mut lying = query("example.com", 1);
+        lying[7] = 9;
+        let refusal = Sample::new(0x8001, [0; 4]).build();
+        for odd in [&whole[..whole.len() - 3], &trailing, &lying, &refusal] {
+            assert_eq!(looks_like_dns(odd, false), Verdict::No);
+            assert_eq!(looks_like_dns(odd, true), Verdict::Yes);
+        }
+        assert_eq!(looks_like_dns(&whole[..20], true), Verdict::Unsure);
+        assert_eq!(looks_like_dns(&whole[..20], false), Verdict::No);
+        assert_eq!(looks_like_dns(&whole[..11], true), Verdict::No);
+    }
+
+    #[test]
+    fn a_stream_is_known_by_its_first_question() {
+        let long = Sample::new(0x8180, [1, 1, 0, 0])
+            .question(&wire("example.com"), 16, 1)
+            .record(&FIRST.to_be_bytes(), 16, 1, &[0; 4000])
+            .build();
+        let bytes = framed(&long);
+        let verdicts: Vec<_> = (0..60).map(|length| looks_like_dns_stream(&bytes[..length])).collect();
+        assert!(verdicts[..31].iter().all(|&verdict| verdict == Verdict::Unsure));
+        assert!(verdicts[31..].iter().all(|&verdict| verdict == Verdict::Yes));
+        let two = [framed(&query("example.com", 1)), framed(&query("example.com", 28))].concat();
+        assert_eq!(looks_like_dns_stream(&two), Verdict::Yes);
+        assert_eq!(looks_like_dns_stream(&[0, 5]), Verdict::No);
+    }
 }

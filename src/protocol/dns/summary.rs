@@ -2,11 +2,10 @@
 
 use crate::limits::DNS_POINTER_HOPS;
 
+use super::code::is_assigned_opcode;
 use super::packed::PackedName;
 use super::{DnsAnomalies, DnsAnomaly, Message, Record, Section, kind};
 
-/// Opcodes that are assigned: QUERY, IQUERY, STATUS, NOTIFY, UPDATE, DSO.
-const ASSIGNED_OPCODES: [u8; 6] = [0, 1, 2, 4, UPDATE, 6];
 /// The opcode of a dynamic update.
 const UPDATE: u8 = 5;
 /// Pointers that each name may bring beyond the message's budget, so that no ordinary message, however
@@ -56,11 +55,6 @@ impl Summary<'_> {
 }
 
 impl<'a> Message<'a> {
-    /// Whether the opcode is one of IANA's registry.
-    pub(super) fn has_assigned_opcode(&self) -> bool {
-        ASSIGNED_OPCODES.contains(&self.opcode())
-    }
-
     /// Reads all of the message once: names, records and their contents.
     pub fn summary(&self) -> Summary<'a> {
         let mut summary = Summary {
@@ -78,7 +72,7 @@ impl<'a> Message<'a> {
         anomalies.add_if(self.truncated(), DnsAnomaly::Truncated);
         anomalies.add_if(self.z(), DnsAnomaly::ReservedBit);
         anomalies.add_if(update, DnsAnomaly::Update);
-        anomalies.add_if(!self.has_assigned_opcode(), DnsAnomaly::UnknownOpcode);
+        anomalies.add_if(!is_assigned_opcode(self.opcode()), DnsAnomaly::UnknownOpcode);
         anomalies.add_if(self.declared(Section::Question) > 1, DnsAnomaly::SeveralQuestions);
 
         let mut questions = self.questions();
