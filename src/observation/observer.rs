@@ -156,26 +156,36 @@ impl Observer {
     fn frame(&mut self, frame: &Frame<'_>, out: &mut ObservationBatch) {
         let decoded = decode::decode(frame.link, frame.bytes, frame.wire_length, &self.options.decode);
         self.counters.frame(frame, &decoded);
-        if let (Transport::Fragment { payload }, Some(network)) = (&decoded.transport, &decoded.network) {
-            match self.fragments.push(decoded.tenant, network, payload, self.clock) {
-                FragmentOutcome::Complete(datagram) => {
-                    let first = Decoded { network: Some(datagram.network), ..decoded };
-                    let whole = decode::decode_datagram(&first, &datagram.payload);
-                    self.counters.datagram(&whole);
-                    self.packet(frame, &whole, out);
-                }
-                // What there is of the transport header tells at least who talks to whom.
-                FragmentOutcome::Rejected(Refusal::Cut)
-                    if network.fragment.is_some_and(|fragment| fragment.offset == 0) =>
-                {
-                    let start = decode::decode_datagram(&decoded, payload);
-                    self.packet(frame, &start, out);
-                }
-                FragmentOutcome::Pending | FragmentOutcome::Rejected(_) => {}
+        self.datagram_or_fragment(frame, &decoded, 0, out);
+    }
+
+    /// A packet, or a fragment of one; what fragments give may be a fragment again, inside a tunnel.
+    fn datagram_or_fragment(
+        &mut self,
+        frame: &Frame<'_>,
+        decoded: &Decoded<'_>,
+        depth: u8,
+        out: &mut ObservationBatch,
+    ) {
+        let (Transport::Fragment { payload }, Some(network)) = (&decoded.transport, &decoded.network) else {
+            return self.packet(frame, decoded, out);
+        };
+        match self.fragments.push(decoded.tenant, network, payload, self.clock) {
+            FragmentOutcome::Complete(datagram) if depth < limits::TUNNEL_DEPTH => {
+                let first = Decoded { network: Some(datagram.network), ..*decoded };
+                let whole = decode::decode_datagram(&first, &datagram.payload);
+                self.counters.datagram(&whole);
+                self.datagram_or_fragment(frame, &whole, depth + 1, out);
             }
-            return;
+            // What there is of the transport header tells at least who talks to whom.
+            FragmentOutcome::Rejected(Refusal::Cut)
+                if network.fragment.is_some_and(|fragment| fragment.offset == 0) =>
+            {
+                let start = decode::decode_datagram(decoded, payload);
+                self.packet(frame, &start, out);
+            }
+            FragmentOutcome::Complete(_) | FragmentOutcome::Pending | FragmentOutcome::Rejected(_) => {}
         }
-        self.packet(frame, &decoded, out);
     }
 
     /// Lets packet time go on; flows whose timeout has passed end before the frame is looked at.
