@@ -6,7 +6,11 @@ mod replay;
 mod sample;
 mod schema;
 
+mod frames;
+
 mod cases;
+mod determinism;
+mod equality;
 mod events;
 mod layers;
 mod output;
