@@ -136,16 +136,25 @@ fn try_replay(arguments: &ReplayArguments) -> Result<u8, String> {
         sink.finish().map_err(|error| error.to_string())?;
     }
     if timeline.outcome() == Outcome::Nothing {
-        for notice in timeline.notices() {
-            eprintln!("callhome: {notice}");
-        }
-        return Err("nothing could be read".to_owned());
+        return Err(nothing_read(&timeline));
     }
     print_summary(arguments, &text);
     let fails = |severity: &Severity| findings.of(*severity) > 0;
     let limit = arguments.fail_on.map(Severity::from);
     let found = limit.is_some_and(|limit| Severity::ALL.iter().any(|one| *one >= limit && fails(one)));
     Ok(if found { FOUND } else { NOTHING_FOUND })
+}
+
+/// Why nothing could be read: one line where there is one reason.
+fn nothing_read(timeline: &Timeline) -> String {
+    let notices = timeline.notices();
+    if let [only] = notices.as_slice() {
+        return only.to_string();
+    }
+    for notice in notices {
+        eprintln!("callhome: {notice}");
+    }
+    "nothing could be read".to_owned()
 }
 
 fn open_sink(arguments: &ReplayArguments) -> Result<Option<EventSink>, OutputError> {

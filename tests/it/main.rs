@@ -8,6 +8,7 @@ mod schema;
 
 mod frames;
 
+mod captures;
 mod cases;
 mod determinism;
 mod equality;
