@@ -10,6 +10,7 @@ mod frames;
 
 mod captures;
 mod cases;
+mod cli;
 mod determinism;
 mod equality;
 mod events;
