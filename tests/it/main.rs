@@ -6,7 +6,13 @@ mod replay;
 mod sample;
 mod schema;
 
+mod frames;
+
+mod captures;
 mod cases;
+mod cli;
+mod determinism;
+mod equality;
 mod events;
 mod layers;
 mod output;
