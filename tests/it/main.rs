@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod replay;
 mod sample;
 mod schema;
 
+mod cases;
 mod events;
 mod layers;
 mod output;
