@@ -147,6 +147,11 @@ impl<D> FlowTable<D> {
         }
     }
 
+    /// The flow at an index, untouched.
+    pub fn get(&self, index: u32) -> Option<&Flow<D>> {
+        flow_at(&self.places, index)
+    }
+
     /// The flow at an index that [`FlowTable::find`] or [`FlowTable::insert`] gave.
     pub fn get_mut(&mut self, index: u32) -> Option<&mut Flow<D>> {
         self.places.get_mut(index as usize)?.flow.as_mut()
