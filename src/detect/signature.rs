@@ -58,15 +58,16 @@ pub fn propose(
                 format!("QUIC hello to {}", sentence::destination(server, name)),
             )
         }
-        Seen::Certificates(chain) => {
-            let Some(leaf) = chain.first() else { return };
-            context.indicators.signatures(&ExchangeFacts::certificate(remote, None, leaf), &mut hits);
+        Seen::Certificates(seen) => {
+            let Some(leaf) = seen.chain.first() else { return };
+            let hello = seen.hello.map(|hello| &**hello);
+            context.indicators.signatures(&ExchangeFacts::certificate(remote, hello, leaf), &mut hits);
             let subject = sentence::quoted(leaf.subject.as_bytes());
             let text = format!(
                 "certificate \"{subject}\" from {}",
                 sentence::destination(server, context.remote_name())
             );
-            (Application::Certificates(Arc::clone(chain)), text)
+            (Application::Certificates(Arc::clone(seen.chain)), text)
         }
         Seen::Dns(dns) if dns.service == DnsService::Dns && !dns.message.is_response() => {
             for question in dns.message.questions() {

@@ -43,6 +43,8 @@ pub struct Counters {
     pub tunnels: [u64; TUNNELS.len()],
     /// DNS messages over UDP.
     pub dns_messages: u64,
+    /// Flows that are read no further, because readers held too much.
+    pub given_up: u64,
     /// What became of flows.
     pub flows: TableCounters,
     /// Flows in the table now.
@@ -54,7 +56,7 @@ pub struct Counters {
 }
 
 /// Tunnel kinds and their names in the statistics (EVE's where EVE has one).
-const TUNNELS: [(TunnelKind, &str); 14] = [
+const TUNNELS: [(TunnelKind, &str); 18] = [
     (TunnelKind::IpInIp, "decoder.ipv4_in_ipv4"),
     (TunnelKind::SixInFour, "decoder.ipv6_in_ipv4"),
     (TunnelKind::FourInSix, "decoder.ipv4_in_ipv6"),
@@ -69,6 +71,10 @@ const TUNNELS: [(TunnelKind, &str); 14] = [
     (TunnelKind::Ayiya, "decoder.ayiya"),
     (TunnelKind::Teredo, "decoder.teredo"),
     (TunnelKind::GreUdp, "decoder.gre_udp"),
+    (TunnelKind::MplsInIp, "decoder.mpls_in_ip"),
+    (TunnelKind::EtherIp, "decoder.etherip"),
+    (TunnelKind::L2tp, "decoder.l2tp"),
+    (TunnelKind::Tzsp, "decoder.tzsp"),
 ];
 
 const PROTOCOLS: [&str; 8] = [
@@ -142,6 +148,7 @@ impl Counters {
     pub fn clear_of_frames(&mut self) {
         *self = Self {
             dns_messages: self.dns_messages,
+            given_up: self.given_up,
             flows: self.flows,
             flows_active: self.flows_active,
             reassembly: self.reassembly,
@@ -179,6 +186,7 @@ impl Counters {
             ("flow.active", self.flows_active),
             ("flow.timed_out", self.flows.timed_out),
             ("flow.evicted", self.flows.evicted),
+            ("app_layer.given_up", self.given_up),
         ]);
         let tcp = &self.reassembly;
         list.extend([
