@@ -310,6 +310,28 @@ fn an_indicator_counts_at_the_time_that_is_asked_for() {
     assert_eq!(alerts(&standing, "any").len(), 1);
 }
 
+#[test]
+fn a_filter_leaves_out_what_it_does_not_match() {
+    let run = replay(&[&pcap("axios-linux-runner.pcap"), &"--filter", &"udp port 53", &"--json", &"-"]);
+    run.assert_exit(0);
+    let events = run.events();
+    let incident = &of_type(&events, "incident").last().unwrap()["incident"];
+    assert_eq!(incident["verdict"], "looked_up", "the connections were not looked at");
+    let stats = &of_type(&events, "stats").next().unwrap()["stats"]["decoder"];
+    assert!(stats["filtered"].as_u64() > Some(500), "{stats:#}");
+    assert_eq!(stats["tcp"], 0);
+}
+
+#[test]
+fn the_built_in_packs_and_their_folder_say_the_same() {
+    let capture = pcap("axios-linux-runner.pcap");
+    let built_in = replay(&[&capture, &"--json", &"-"]);
+    let folder = replay(&[&capture, &"--json", &"-", &"--indicators", &root().join("signatures")]);
+    folder.assert_exit(0);
+    assert_eq!(folder.out, built_in.out);
+    assert_eq!(folder.err, built_in.err, "and nothing of the folder is refused");
+}
+
 // ---- streams -------------------------------------------------------------------------------------
 
 #[test]

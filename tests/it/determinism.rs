@@ -19,7 +19,7 @@ use callhome::{
 
 use crate::{
     frames::{Timed, batch, pcap, pcapng, read, write},
-    replay::{Replay, root, shared_captures},
+    replay::{Replay, pcap as capture, root, shared_captures},
 };
 
 /// Fails where the event files differ, and says at which line.
@@ -158,6 +158,13 @@ fn pieces_that_end_and_begin_at_one_time_are_the_same() {
     }
     assert!(files.len() > 10);
     assert_same(&expected, &events(&files), "cut between equal times");
+}
+
+#[test]
+fn two_taps_with_one_direction_each_are_the_conversation() {
+    let whole = events(&[capture("tcp-ordered.pcap")]);
+    let sides = [capture("tcp-client-side.pcap"), capture("tcp-server-side.pcap")];
+    assert_same(&whole, &events(&sides), "both sides");
 }
 
 #[test]
