@@ -432,6 +432,32 @@ fn a_pipe_is_an_input_in_every_format() {
 }
 
 #[test]
+fn a_named_pipe_is_read_where_it_is_named_and_does_not_stop_a_folder() {
+    let folder = folder();
+    let pipe = folder.path().join("pipe");
+    if !Command::new("mkfifo").arg(&pipe).status().is_ok_and(|status| status.success()) {
+        return eprintln!("skipped: no mkfifo(1)");
+    }
+    fs::copy(pcap("dns-41.pcap"), folder.path().join("dns")).unwrap();
+    std::os::unix::fs::symlink(".", folder.path().join("loop")).unwrap();
+    std::os::unix::fs::symlink("nowhere", folder.path().join("dangling")).unwrap();
+    // Nobody writes into the pipe: opening it would wait for ever.
+    let run = replay(&[&folder.path()]);
+    run.assert_exit(0);
+    let told = run.out.replace("\n            ", " ");
+    assert!(told.contains("82 packets") && told.contains("pipe: not a file that can be read"), "{told}");
+    assert!(told.contains("dangling: cannot be opened"), "{told}");
+
+    // As the shell's <(...) gives it.
+    let (writer_end, bytes) = (pipe.clone(), fs::read(pcap("dns-41.pcap.zst")).unwrap());
+    let writer = thread::spawn(move || fs::write(writer_end, bytes));
+    let run = replay(&[&pipe]);
+    writer.join().unwrap().unwrap();
+    run.assert_exit(0);
+    assert!(run.out.contains("82 packets"), "{}", run.out);
+}
+
+#[test]
 fn inputs_that_overlap_are_one_timeline() {
     // Two taps, each with one direction: together they are the whole conversation.
     let sides = [pcap("axios-linux-client-side.pcap"), pcap("axios-linux-server-side.pcap")];
