@@ -84,9 +84,7 @@ pub const CERTIFICATE_NAMES: usize = 256;
 
 /// (client, address) pairs whose name is remembered.
 pub const NAMES: usize = 1 << 18;
-/// DNS questions waiting for their answer.
-pub const DNS_PENDING: usize = 1 << 16;
-/// Incidents that are open at once.
+/// Incidents that are open at once; and as many that ended before are kept for the summary.
 pub const INCIDENTS: usize = 1 << 16;
 /// Lines of evidence kept for each rung of one incident.
 pub const EVIDENCE_LINES: usize = 8;

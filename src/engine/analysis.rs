@@ -10,6 +10,7 @@ use crate::{
     flow::TcpState,
     incident::{Change, Incident, Incidents, Visibility},
     indicator::{AsOf, Knowledge},
+    limits,
     names::Names,
     observation::{self, DnsService, FirstPacket, Observation, ObservationBatch, merge_in_order},
     output::{EventSink, OutputError},
@@ -83,7 +84,7 @@ pub struct Analysis<'s> {
     records: Option<Records>,
     events: EventOptions,
     sink: Option<&'s mut EventSink>,
-    closed: Vec<Incident>,
+    closed: Closed,
     findings: FindingCounts,
     seen: Seen,
     observations: u64,
@@ -103,7 +104,7 @@ impl<'s> Analysis<'s> {
             records: options.records.then(|| Records::new(options.events)),
             events: options.events,
             sink,
-            closed: Vec::new(),
+            closed: Closed::default(),
             findings: FindingCounts::default(),
             seen: Seen::default(),
             observations: 0,
@@ -143,13 +144,13 @@ impl<'s> Analysis<'s> {
         let (closed, visibility, last) = (&mut self.closed, &self.visibility, self.last);
         self.detection.observe(observation, &self.assets, &self.names, &mut |finding: Finding| {
             findings.add(finding.severity);
-            out.write(&event::alert(&finding, events));
+            out.make(|| event::alert(&finding, events));
             incidents.take(&finding, &mut |incident, change| {
                 let mut incident = incident.clone();
                 if change == Change::Close {
                     incident.unseen = visibility.unseen(&incident, last);
                 }
-                out.write(&event::incident(&incident, action(change), finding.head.time));
+                out.make(|| event::incident(&incident, action(change), finding.head.time));
                 if change == Change::Close {
                     closed.push(incident);
                 }
@@ -171,17 +172,18 @@ impl<'s> Analysis<'s> {
         }
         for mut incident in self.incidents.finish() {
             incident.unseen = self.visibility.unseen(&incident, end);
-            out.write(&event::incident(&incident, IncidentAction::Close, end));
-            self.closed.push(incident);
+            out.make(|| event::incident(&incident, IncidentAction::Close, end));
+            self.closed.kept.push(incident);
         }
         finished.counters.extend(ours);
-        out.write(&event::stats(end, &finished.counters));
+        out.make(|| event::stats(end, &finished.counters));
         out.result
     }
 
-    /// All incidents that were closed, in the order of their closing: after [`Analysis::finish`], all there were.
+    /// The incidents that were closed, in the order of their closing: after [`Analysis::finish`] all there were,
+    /// unless more than [`limits::INCIDENTS`] had ended before; events have every one.
     pub fn incidents(&self) -> &[Incident] {
-        &self.closed
+        &self.closed.kept
     }
 
     /// Findings by severity.
@@ -200,7 +202,7 @@ impl<'s> Analysis<'s> {
     }
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
-        let DetectionCounters { alerts, allowed, repeated, suppressed, unsupported } =
+        let DetectionCounters { alerts, allowed, repeated, suppressed, unsupported, evicted } =
             self.detection.counters();
         vec![
             ("detect.observations", self.observations),
@@ -209,13 +211,33 @@ impl<'s> Analysis<'s> {
             ("detect.alerts_repeated", repeated),
             ("detect.alerts_suppressed", suppressed),
             ("detect.alerts_unsupported", unsupported),
+            ("detect.evicted", evicted),
             ("incident.total", self.incidents.opened()),
             ("incident.evicted", self.incidents.evicted()),
+            ("incident.not_summarised", self.closed.untold),
             ("names.active", self.names.len() as u64),
             ("names.evicted", self.names.evicted()),
             ("machines.active", self.visibility.machines() as u64),
             ("machines.evicted", self.visibility.evicted()),
         ]
+    }
+}
+
+/// Incidents for the summary: what ended before the end of input is kept up to [`limits::INCIDENTS`].
+#[derive(Debug, Default)]
+struct Closed {
+    kept: Vec<Incident>,
+    /// Those that were not kept.
+    untold: u64,
+}
+
+impl Closed {
+    fn push(&mut self, incident: Incident) {
+        if self.kept.len() < limits::INCIDENTS {
+            self.kept.push(incident);
+        } else {
+            self.untold += 1;
+        }
     }
 }
 
@@ -226,6 +248,13 @@ struct Output<'o> {
 }
 
 impl Output<'_> {
+    /// Writes the line that `make` makes, which is not called when nobody wants it.
+    fn make(&mut self, make: impl FnOnce() -> String) {
+        if self.sink.is_some() {
+            self.write(&make());
+        }
+    }
+
     fn write(&mut self, line: &str) {
         if self.result.is_ok()
             && let Some(sink) = &mut self.sink
