@@ -1,5 +1,5 @@
 //! The headers that capturing systems put in place of a link layer: loopback families, Linux cooked
-//! captures, netfilter logs, Apple's packet tap.
+//! captures, netfilter logs, Apple's packet tap, and what stood before IEEE 802.11 frames besides radiotap.
 
 use super::{
     Layer, LinkType, StopReason,
@@ -8,6 +8,9 @@ use super::{
 
 /// Attributes of a netfilter log message that are looked at (the kernel writes about a dozen).
 const NFLOG_ATTRIBUTES: usize = 64;
+
+/// How the version of an AVS header begins, but for the digits that number it.
+const AVS_MAGIC: [u8; 3] = [0x80, 0x21, 0x10];
 
 impl Walk<'_> {
     /// How a frame of this link type begins.
@@ -25,6 +28,11 @@ impl Walk<'_> {
             LinkType::CISCO_HDLC => Next::CiscoHdlc,
             LinkType::IEEE802_11 => Next::Ieee80211,
             LinkType::IEEE802_11_RADIOTAP => self.radiotap(),
+            LinkType::IEEE802_11_PRISM => self.prism(),
+            LinkType::IEEE802_11_AVS => self.avs(),
+            LinkType::PPI => self.per_packet_information(),
+            LinkType::PPP_WITH_DIRECTION => self.directed_ppp(),
+            LinkType::FRAME_RELAY => self.frame_relay(),
             LinkType::LINUX_SLL => self.linux_sll(),
             LinkType::LINUX_SLL2 => self.linux_sll2(),
             LinkType::NFLOG => self.nflog(),
@@ -123,6 +131,58 @@ impl Walk<'_> {
             }
         }
         self.stop_malformed()
+    }
+
+    /// Message code, length of the whole (4 and 4), device, values. Drivers wrote it in their own byte order,
+    /// and some an AVS header under this link type.
+    fn prism(&mut self) -> Next {
+        self.enter(Layer::Prism);
+        let Some([a, b, c, _, length @ ..]) = self.peek::<8>() else { return self.stop_cut() };
+        if [a, b, c & 0xf0] == AVS_MAGIC {
+            return self.avs();
+        }
+        let length = u32::from_le_bytes(length).min(u32::from_be_bytes(length));
+        self.before_ieee80211(length)
+    }
+
+    /// Version, length of the whole (4 and 4, in network byte order), values.
+    fn avs(&mut self) -> Next {
+        self.enter(Layer::Avs);
+        let Some([a, b, c, _, length @ ..]) = self.peek::<8>() else { return self.stop_cut() };
+        if [a, b, c & 0xf0] != AVS_MAGIC {
+            return self.stop_malformed();
+        }
+        self.before_ieee80211(u32::from_be_bytes(length))
+    }
+
+    fn before_ieee80211(&mut self, length: u32) -> Next {
+        match usize::try_from(length) {
+            Ok(length) if length < 8 => self.stop_malformed(),
+            Ok(length) if self.skip(length).is_some() => Next::Ieee80211,
+            _ => self.stop_cut(),
+        }
+    }
+
+    /// Version (0), flags, length of the whole (2), link type (4), all little-endian, then fields.
+    fn per_packet_information(&mut self) -> Next {
+        self.enter(Layer::Ppi);
+        let Some([version, _, length_low, length_high, link @ ..]) = self.peek::<8>() else {
+            return self.stop_cut();
+        };
+        let length = usize::from(u16::from_le_bytes([length_low, length_high]));
+        let Ok(link) = u16::try_from(u32::from_le_bytes(link)) else { return self.stop_malformed() };
+        if version != 0 || length < 8 {
+            return self.stop_malformed();
+        }
+        if self.skip(length).is_none() {
+            return self.stop_cut();
+        }
+        Next::Link(LinkType(link))
+    }
+
+    fn directed_ppp(&mut self) -> Next {
+        self.enter(Layer::Ppp);
+        self.skip(1).map_or_else(|| self.stop_cut(), |()| Next::Ppp)
     }
 
     /// Header length, record type (1 for a packet), link type, then what says more of the process; in
@@ -248,6 +308,39 @@ mod tests {
         let decoded = read(LinkType::PKTAP, &nested);
         assert_eq!(decoded.stop.map(|stop| stop.reason), Some(StopReason::TooDeep));
         assert!(decoded.anomalies.has(Anomaly::LayersTooMany));
+    }
+
+    #[test]
+    fn headers_before_wireless_frames() {
+        let wireless =
+            join(&[&[0x08, 1, 0, 0], &[2; 18], &[0, 0], &[0xaa, 0xaa, 3, 0, 0, 0, 8, 0], &inner_ipv4()]);
+        let avs = join(&[&[0x80, 0x21, 0x10, 1, 0, 0, 0, 64], &[0; 56], &wireless]);
+        assert_inner_ipv4(&read(LinkType::IEEE802_11_AVS, &avs));
+        assert_inner_ipv4(&read(LinkType::IEEE802_11_PRISM, &avs));
+        for length in [[144, 0, 0, 0], [0, 0, 0, 144]] {
+            let prism = join(&[&[0x44, 0, 0, 0], &length, &[0; 136], &wireless]);
+            assert_inner_ipv4(&read(LinkType::IEEE802_11_PRISM, &prism));
+            assert_eq!(
+                read(LinkType::IEEE802_11_AVS, &prism).stop.map(|stop| stop.reason),
+                Some(StopReason::Malformed)
+            );
+        }
+        let cut = read(LinkType::IEEE802_11_PRISM, &[0x44, 0, 0, 0, 144, 0, 0, 0, 1]).stop;
+        assert_eq!(cut, Some(Stop { layer: Layer::Prism, offset: 0, reason: StopReason::Cut }));
+        assert_inner_ipv4(&read(
+            LinkType::PPI,
+            &join(&[&[0, 0, 12, 0, 105, 0, 0, 0, 1, 2, 3, 4], &wireless]),
+        ));
+        let too_short = read(LinkType::PPI, &[0, 0, 7, 0, 105, 0, 0, 0]).stop;
+        assert_eq!(too_short.map(|stop| stop.reason), Some(StopReason::Malformed));
+    }
+
+    #[test]
+    fn ppp_behind_its_direction() {
+        for direction in [0, 1] {
+            let frame = join(&[&[direction, 0xff, 0x03, 0, 0x21], &inner_ipv4()]);
+            assert_inner_ipv4(&read(LinkType::PPP_WITH_DIRECTION, &frame));
+        }
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Ethernet II, IEEE 802.3 with LLC and SNAP, VLAN tags, MACsec without encryption, MPLS labels.
+//! Ethernet II, IEEE 802.3 with LLC and SNAP, VLAN tags and those of bridges, MACsec without encryption,
+//! MPLS labels.
 
 use super::{
     Anomaly, Layer, StopReason, ipv4, ipv6,
@@ -20,6 +21,9 @@ pub(super) mod ether_type {
     pub const JUMBO_LLC: u16 = 0x8870;
     pub const PROVIDER_VLAN: u16 = 0x88a8;
     pub const MACSEC: u16 = 0x88e5;
+    pub const PROVIDER_BACKBONE: u16 = 0x88e7;
+    pub const CISCO_VNTAG: u16 = 0x8926;
+    pub const BRIDGE_EXTENSION: u16 = 0x893f;
     pub const QINQ_9100: u16 = 0x9100;
     pub const QINQ_9200: u16 = 0x9200;
     pub const QINQ_9300: u16 = 0x9300;
@@ -62,6 +66,9 @@ impl Walk<'_> {
             ether_type::TRANSPARENT_ETHERNET => Next::Ethernet,
             ether_type::JUMBO_LLC => Next::Llc,
             ether_type::MACSEC => self.macsec(),
+            ether_type::CISCO_VNTAG => self.bridge_tag(4),
+            ether_type::BRIDGE_EXTENSION => self.bridge_tag(6),
+            ether_type::PROVIDER_BACKBONE => self.backbone_tag(),
             ether_type::ARP => {
                 self.enter(Layer::Arp);
                 self.stop(StopReason::NotIp(kind))
@@ -81,6 +88,24 @@ impl Walk<'_> {
         }
         let _ = self.skip(4);
         self.length_or_type(u16::from_be_bytes([type_high, type_low]))
+    }
+
+    /// A tag of `length` bytes that is a bridge's own affair, and what is tagged: Cisco's VN-Tag, the E-Tag of
+    /// IEEE 802.1BR.
+    fn bridge_tag(&mut self, length: usize) -> Next {
+        self.enter(Layer::BridgeTag);
+        if self.skip(length).is_none() {
+            return self.stop_cut();
+        }
+        let Some(kind) = self.peek::<2>() else { return self.stop_cut() };
+        let _ = self.skip(2);
+        self.length_or_type(u16::from_be_bytes(kind))
+    }
+
+    /// The service tag of a provider's backbone (IEEE 802.1ah), and the customer's frame.
+    fn backbone_tag(&mut self) -> Next {
+        self.enter(Layer::BridgeTag);
+        self.skip(4).map_or_else(|| self.stop_cut(), |()| Next::Ethernet)
     }
 
     /// IEEE 802.2: an IP service access point, or SNAP with an EtherType.
@@ -262,6 +287,22 @@ mod tests {
         }
         let cut = ethernet(0x8100, &[0, 1, 8]);
         assert_eq!(stop_of(&cut), Some(Stop { layer: Layer::Vlan, offset: 14, reason: StopReason::Cut }));
+    }
+
+    #[test]
+    fn tags_of_bridges_are_read_over() {
+        let tagged = |kind: u16, tag: &[u8], inside: &[u8]| ethernet(kind, &join(&[tag, inside]));
+        let four = inner_ipv4();
+        let frame = ethernet(0x0800, &four);
+        assert_inner_ipv4(&read(LinkType::ETHERNET, &tagged(0x8926, &[0, 1, 0, 2, 8, 0], &four)));
+        assert_inner_ipv4(&read(LinkType::ETHERNET, &tagged(0x893f, &[0, 1, 0, 2, 0, 0, 8, 0], &four)));
+        assert_inner_ipv4(&read(LinkType::ETHERNET, &tagged(0x88e7, &[0, 0, 0, 7], &frame)));
+        for cut in [tagged(0x8926, &[0, 1, 0, 2, 8], &[]), tagged(0x88e7, &[0, 0, 0], &[])] {
+            let stop = Stop { layer: Layer::BridgeTag, offset: 14, reason: StopReason::Cut };
+            assert_eq!(stop_of(&cut), Some(stop));
+        }
+        let endless = ethernet(0x8926, &[0, 1, 0, 2, 0x89, 0x26].repeat(300));
+        assert_eq!(stop_of(&endless).map(|stop| stop.reason), Some(StopReason::TooDeep));
     }
 
     #[test]

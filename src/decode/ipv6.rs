@@ -27,8 +27,10 @@ pub(super) mod protocol {
     pub const ICMPV6: u8 = 58;
     pub const NO_NEXT: u8 = 59;
     pub const DESTINATION_OPTIONS: u8 = 60;
+    pub const ETHERIP: u8 = 97;
     pub const SCTP: u8 = 132;
     pub const MOBILITY: u8 = 135;
+    pub const MPLS: u8 = 137;
     pub const HOST_IDENTITY: u8 = 139;
     pub const SHIM6: u8 = 140;
 }
@@ -102,10 +104,29 @@ impl Walk<'_> {
                 let kind = if over_ipv6 { TunnelKind::IpInIp } else { TunnelKind::SixInFour };
                 self.open_tunnel(kind).map_or(Next::Done, |()| Next::Ipv6)
             }
+            protocol::MPLS => {
+                self.enter(Layer::Mpls);
+                self.open_tunnel(TunnelKind::MplsInIp).map_or(Next::Done, |()| Next::Mpls)
+            }
+            protocol::ETHERIP => self.etherip(),
             protocol::ENCRYPTED => self.stop(StopReason::Encrypted),
             // Any other transport is whole as it is: there is nothing that could not be read.
             _ => Next::Done,
         }
+    }
+
+    /// Version 3 and twelve reserved bits, then an Ethernet frame (RFC 3378).
+    fn etherip(&mut self) -> Next {
+        self.enter(Layer::EtherIp);
+        let Some([version, _]) = self.peek::<2>() else { return self.stop_cut() };
+        if version >> 4 != 3 {
+            return self.stop_malformed();
+        }
+        if self.open_tunnel(TunnelKind::EtherIp).is_none() {
+            return Next::Done;
+        }
+        let _ = self.skip(2);
+        Next::Ethernet
     }
 
     /// An extension header of the common form: next header, and length in eights of bytes beyond the

@@ -29,12 +29,22 @@ impl LinkType {
     pub const CISCO_HDLC: Self = Self(104);
     /// IEEE 802.11 without a radio header.
     pub const IEEE802_11: Self = Self(105);
+    /// Frame relay.
+    pub const FRAME_RELAY: Self = Self(107);
     /// OpenBSD loopback: address family in network byte order.
     pub const LOOP: Self = Self(108);
     /// Linux "any" captures, version 1.
     pub const LINUX_SLL: Self = Self(113);
+    /// IEEE 802.11 behind a Prism header.
+    pub const IEEE802_11_PRISM: Self = Self(119);
     /// IEEE 802.11 behind a radiotap header.
     pub const IEEE802_11_RADIOTAP: Self = Self(127);
+    /// IEEE 802.11 behind an AVS header.
+    pub const IEEE802_11_AVS: Self = Self(163);
+    /// A header that names the link type behind it (per-packet information), mostly IEEE 802.11.
+    pub const PPI: Self = Self(192);
+    /// PPP behind a byte that tells the direction.
+    pub const PPP_WITH_DIRECTION: Self = Self(204);
     /// Raw IPv4.
     pub const IPV4: Self = Self(228);
     /// Raw IPv6.
@@ -58,7 +68,7 @@ impl LinkType {
 }
 
 /// The supported link types and their registered names.
-const NAMES: [(LinkType, &str); 18] = [
+const NAMES: [(LinkType, &str); 23] = [
     (LinkType::NULL, "NULL"),
     (LinkType::ETHERNET, "ETHERNET"),
     (LinkType::PPP, "PPP"),
@@ -69,9 +79,14 @@ const NAMES: [(LinkType, &str); 18] = [
     (LinkType::RAW, "RAW"),
     (LinkType::CISCO_HDLC, "C_HDLC"),
     (LinkType::IEEE802_11, "IEEE802_11"),
+    (LinkType::FRAME_RELAY, "FRELAY"),
     (LinkType::LOOP, "LOOP"),
     (LinkType::LINUX_SLL, "LINUX_SLL"),
+    (LinkType::IEEE802_11_PRISM, "IEEE802_11_PRISM"),
     (LinkType::IEEE802_11_RADIOTAP, "IEEE802_11_RADIOTAP"),
+    (LinkType::IEEE802_11_AVS, "IEEE802_11_AVS"),
+    (LinkType::PPI, "PPI"),
+    (LinkType::PPP_WITH_DIRECTION, "PPP_WITH_DIR"),
     (LinkType::IPV4, "IPV4"),
     (LinkType::IPV6, "IPV6"),
     (LinkType::NFLOG, "NFLOG"),

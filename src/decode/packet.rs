@@ -195,6 +195,11 @@ pub enum TunnelKind {
     Ayiya,
     Teredo,
     GreUdp,
+    /// MPLS directly in IP (RFC 4023) or in UDP (RFC 7510).
+    MplsInIp,
+    EtherIp,
+    L2tp,
+    Tzsp,
 }
 
 /// The outermost tunnel of a packet, for the event.

@@ -1,4 +1,4 @@
-//! PPP (RFC 1661, RFC 1662), PPP over Ethernet (RFC 2516) and Cisco's HDLC.
+//! PPP (RFC 1661, RFC 1662), PPP over Ethernet (RFC 2516), Cisco's HDLC, and frame relay.
 
 use super::{
     Layer, StopReason,
@@ -70,6 +70,46 @@ impl Walk<'_> {
         Next::Ppp
     }
 
+    /// Frame relay (RFC 2427): an address whose last byte is odd, then unnumbered information with a network
+    /// layer's identifier, or after Cisco an EtherType.
+    pub(super) fn frame_relay(&mut self) -> Next {
+        const IPV4: u8 = 0xcc;
+        const IPV6: u8 = 0x8e;
+        const SNAP: u8 = 0x80;
+
+        self.enter(Layer::FrameRelay);
+        let Some(address) = self.rest().iter().take(4).position(|byte| byte & 1 == 1) else {
+            return self.stop_cut();
+        };
+        let _ = self.skip(address + 1);
+        match self.peek::<2>() {
+            Some([0x03, 0]) => self.skip(2),
+            Some([0x03, _]) => self.skip(1),
+            Some(kind) if u16::from_be_bytes(kind) >= 0x0600 => {
+                let _ = self.skip(2);
+                return Next::EtherType(u16::from_be_bytes(kind));
+            }
+            Some(other) => return self.stop(StopReason::NotIp(u16::from_be_bytes(other))),
+            None => return self.stop_cut(),
+        };
+        match (self.peek::<1>(), self.peek::<6>()) {
+            (Some([IPV4]), _) => {
+                let _ = self.skip(1);
+                Next::Ipv4
+            }
+            (Some([IPV6]), _) => {
+                let _ = self.skip(1);
+                Next::Ipv6
+            }
+            (_, Some([SNAP, 0, 0, 0, high, low])) => {
+                let _ = self.skip(6);
+                Next::EtherType(u16::from_be_bytes([high, low]))
+            }
+            (Some([other]), _) => self.stop(StopReason::NotIp(other.into())),
+            _ => self.stop_cut(),
+        }
+    }
+
     /// Cisco's HDLC: address, control, and an EtherType.
     pub(super) fn cisco_hdlc(&mut self) -> Next {
         self.enter(Layer::CiscoHdlc);
@@ -111,6 +151,23 @@ mod tests {
             }
             let keepalive = Stop { layer: Layer::CiscoHdlc, offset: 0, reason: StopReason::NotIp(0x8035) };
             assert_eq!(read(link, &[0x8f, 0, 0x80, 0x35, 0]).stop, Some(keepalive));
+        }
+    }
+
+    #[test]
+    fn frame_relay_in_the_forms_of_ietf_and_cisco() {
+        for address in [&[0x18, 0x41][..], &[0x18, 0x40, 0x00, 0x01]] {
+            for header in [&[0x03, 0xcc][..], &[0x03, 0x00, 0x80, 0, 0, 0, 8, 0], &[8, 0]] {
+                assert_inner_ipv4(&read(LinkType::FRAME_RELAY, &join(&[address, header, &inner_ipv4()])));
+            }
+            assert_inner_ipv6(&read(LinkType::FRAME_RELAY, &join(&[address, &[3, 0x8e], &inner_ipv6()])));
+        }
+        let management = read(LinkType::FRAME_RELAY, &[0x00, 0x01, 0x03, 0x08, 0]).stop;
+        let stop = Stop { layer: Layer::FrameRelay, offset: 0, reason: StopReason::NotIp(8) };
+        assert_eq!(management, Some(stop));
+        for length in 0..3 {
+            let cut = read(LinkType::FRAME_RELAY, &[0x18, 0x41, 0x03][..length]).stop;
+            assert_eq!(cut.map(|stop| stop.reason), Some(StopReason::Cut));
         }
     }
 

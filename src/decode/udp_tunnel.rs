@@ -1,5 +1,5 @@
 //! Tunnels in UDP: VXLAN (RFC 7348) and VXLAN-GPE, GENEVE (RFC 8926), GTP-U (3GPP TS 29.281), Teredo
-//! (RFC 4380), AYIYA, GRE in UDP (RFC 8086).
+//! (RFC 4380), AYIYA, GRE in UDP (RFC 8086), MPLS in UDP (RFC 7510), L2TP version 2 (RFC 2661), TZSP.
 //!
 //! Only the port says that a datagram is one of them, so a method here answers `None` for a header that
 //! is not what the port says, and the walk returns to the plain datagram when the inside does not
@@ -12,8 +12,10 @@ use super::{
     walk::{Next, Walk},
 };
 
-/// UDP ports (IANA, but for [`port::VXLAN_LINUX`], which Linux had before there was a number).
+/// UDP ports (IANA, but for [`port::VXLAN_LINUX`], which Linux had before there was a number, and
+/// [`port::TZSP`], which is in use without one).
 mod port {
+    pub const L2TP: u16 = 1701;
     pub const GTPU: u16 = 2152;
     pub const TEREDO: u16 = 3544;
     pub const GRE: u16 = 4754;
@@ -21,7 +23,9 @@ mod port {
     pub const VXLAN_GPE: u16 = 4790;
     pub const AYIYA: u16 = 5072;
     pub const GENEVE: u16 = 6081;
+    pub const MPLS: u16 = 6635;
     pub const VXLAN_LINUX: u16 = 8472;
+    pub const TZSP: u16 = 37008;
 }
 
 /// Whether [`Walk::udp_tunnel`] looks at a datagram with this port on either side.
@@ -29,19 +33,24 @@ mod port {
 pub(super) fn is_tunnel_port(port: u16) -> bool {
     matches!(
         port,
-        port::GTPU
+        port::L2TP
+            | port::GTPU
             | port::TEREDO
             | port::GRE
             | port::VXLAN
             | port::VXLAN_GPE
             | port::AYIYA
             | port::GENEVE
+            | port::MPLS
             | port::VXLAN_LINUX
+            | port::TZSP
     )
 }
 
 /// GTP-U extension headers that are read over.
 const GTP_EXTENSIONS: usize = 16;
+/// Fields of a TZSP header that are read over.
+const TZSP_FIELDS: usize = 64;
 /// GENEVE options that are looked at: the 252 bytes they may have hold 63 empty ones.
 const GENEVE_OPTIONS: usize = 63;
 
@@ -62,6 +71,9 @@ impl Walk<'_> {
                 self.forget_wrong_guess();
                 (next != Next::Done).then_some(next)
             }
+            (port::MPLS, _) => self.open_tunnel(TunnelKind::MplsInIp).map(|()| Next::Mpls),
+            (port::TZSP, _) => self.tzsp(),
+            (port::L2TP, _) | (_, port::L2TP) => self.l2tp(),
             (port::GTPU, _) | (_, port::GTPU) => self.gtpu(),
             (port::TEREDO, _) | (_, port::TEREDO) => self.teredo(),
             (port::AYIYA, _) | (_, port::AYIYA) => self.ayiya(),
@@ -178,6 +190,70 @@ impl Walk<'_> {
         self.skip(reader.position())?;
         self.limit(usize::from(length).checked_sub(optional)?);
         Some(Next::Ip)
+    }
+
+    /// Flags and version 2, then as the flags say a length, tunnel and session, sequence numbers, an offset;
+    /// in a data message PPP.
+    fn l2tp(&mut self) -> Option<Next> {
+        const CONTROL: u16 = 0x8000;
+        const LENGTH: u16 = 0x4000;
+        const SEQUENCE: u16 = 0x0800;
+        const OFFSET: u16 = 0x0200;
+        const VERSION: u16 = 0x000f;
+
+        self.enter(Layer::L2tp);
+        let mut reader = Reader::new(self.rest());
+        let flags = reader.u16()?;
+        if flags & VERSION != 2 || flags & CONTROL != 0 {
+            return None;
+        }
+        let length = if flags & LENGTH != 0 { Some(usize::from(reader.u16()?)) } else { None };
+        let _tunnel_and_session = reader.u32()?;
+        if flags & SEQUENCE != 0 {
+            reader.skip(4)?;
+        }
+        if flags & OFFSET != 0 {
+            let offset = reader.u16()?;
+            reader.skip(offset.into())?;
+        }
+        let header = reader.position();
+        self.open_tunnel(TunnelKind::L2tp)?;
+        self.skip(header)?;
+        if let Some(length) = length {
+            self.limit(length.checked_sub(header)?);
+        }
+        Some(Next::Ppp)
+    }
+
+    /// Version 1, type, protocol, then fields of a type and mostly a length, up to the one that ends them.
+    fn tzsp(&mut self) -> Option<Next> {
+        const PADDING: u8 = 0;
+        const END: u8 = 1;
+
+        self.enter(Layer::Tzsp);
+        let mut reader = Reader::new(self.rest());
+        let (version, _kind, protocol) = (reader.u8()?, reader.u8()?, reader.u16()?);
+        let inside = match (version, protocol) {
+            (1, 1) => Next::Ethernet,
+            (1, 18) => Next::Ieee80211,
+            _ => return None,
+        };
+        for _ in 0..TZSP_FIELDS {
+            match reader.u8()? {
+                PADDING => {}
+                END => {
+                    let header = reader.position();
+                    self.open_tunnel(TunnelKind::Tzsp)?;
+                    self.skip(header)?;
+                    return Some(inside);
+                }
+                _ => {
+                    let length = reader.u8()?;
+                    reader.skip(length.into())?;
+                }
+            }
+        }
+        None
     }
 
     /// An IPv6 packet, behind an optional authentication and an optional origin indication.
@@ -448,6 +524,58 @@ mod tests {
         assert_left(5072, &join(&[&header(59, 0x11), b""]));
         assert_left(5072, &join(&[&header(41, 0x10), &inner_ipv6()]));
         assert_left(5072, &header(41, 0x11)[..20]);
+    }
+
+    #[test]
+    fn l2tp_with_and_without_optional_fields() {
+        let four = inner_ipv4();
+        let ppp = join(&[&[0xff, 0x03, 0, 0x21], &four]);
+        let length = ppp.len() as u8;
+        let kind = TunnelKind::L2tp;
+        assert_opened(1701, &[0, 2, 0, 1, 0, 2], &ppp, kind, NONE);
+        assert_opened(1701, &[0x40, 2, 0, length + 8, 0, 1, 0, 2], &join(&[&ppp, &[7; 9]]), kind, NONE);
+        assert_opened(1701, &[0x0a, 2, 0, 1, 0, 2, 0, 3, 0, 4, 0, 2, 9, 9], &ppp, kind, NONE);
+        // A control message, version 3, a length shorter than the header, no PPP inside.
+        assert_left(1701, &join(&[&[0xc8, 2, 0, 12, 0, 1, 0, 0, 0, 0, 0, 0], &four]));
+        assert_left(1701, &join(&[&[0, 3, 0, 1, 0, 2], &ppp]));
+        assert_left(1701, &join(&[&[0x40, 2, 0, 7, 0, 1, 0, 2], &ppp]));
+        assert_left(1701, &[0, 2, 0, 1, 0, 2, 0xc0, 0x21, 9]);
+        let answer = outer(17, &udp(1701, 50_000, &join(&[&[0, 2, 0, 1, 0, 2], &ppp])));
+        assert_inner_ipv4(&read(LinkType::ETHERNET, &answer));
+    }
+
+    #[test]
+    fn tzsp_behind_its_fields() {
+        let frame = ethernet(0x0800, &inner_ipv4());
+        let wireless =
+            join(&[&[0x08, 1, 0, 0], &[2; 18], &[0, 0], &[0xaa, 0xaa, 3, 0, 0, 0, 8, 0], &inner_ipv4()]);
+        let kind = TunnelKind::Tzsp;
+        assert_opened(37008, &[1, 0, 0, 1, 1], &frame, kind, NONE);
+        assert_opened(37008, &[1, 1, 0, 1, 0, 0, 10, 1, 0xc8, 1], &frame, kind, NONE);
+        assert_opened(37008, &[1, 0, 0, 18, 1], &wireless, kind, NONE);
+        assert_left(37008, &join(&[&[2, 0, 0, 1, 1], &frame]));
+        assert_left(37008, &[1, 0, 0, 1, 10, 9, 1]);
+        assert_left(37008, &join(&[&[1, 0, 0, 1], &[0; 200]]));
+    }
+
+    #[test]
+    fn mpls_in_udp_and_frames_in_ip() {
+        let label = [0, 1, 1, 64];
+        assert_opened(6635, &label, &inner_ipv4(), TunnelKind::MplsInIp, NONE);
+        assert_left(6635, &join(&[&[0x10, 1, 1, 64], b"no packet"]));
+        for (protocol, header, inside, kind) in [
+            (137, &label[..], inner_ipv4(), TunnelKind::MplsInIp),
+            (97, &[0x30, 0], ethernet(0x0800, &inner_ipv4()), TunnelKind::EtherIp),
+        ] {
+            let frame = outer(protocol, &join(&[header, &inside]));
+            let decoded = read(LinkType::ETHERNET, &frame);
+            assert_inner_ipv4(&decoded);
+            let tunnel = decoded.tunnel.map(|tunnel| (tunnel.kind, tunnel.protocol, tunnel.depth));
+            assert_eq!(tunnel, Some((kind, protocol, 1)));
+        }
+        let frame = outer(97, &[0x40, 0, 1, 2, 3]);
+        let stop = read(LinkType::ETHERNET, &frame).stop;
+        assert_eq!(stop.map(|stop| stop.reason), Some(StopReason::Malformed));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     candidate::{Candidate, Context},
-    finding::{Application, Detector},
+    finding::{Application, Beacon, Detector},
     recurrence::Recurrences,
     sentence,
 };
@@ -140,7 +140,16 @@ fn note_rhythm(
         message,
     );
     candidate.rung = Some(Rung::Active);
-    candidate.beacon = Some(beacon);
+    candidate.beacon = Some(Beacon { unit: unit_of(&candidate.application), ..beacon });
+}
+
+/// What comes again and again when this does.
+fn unit_of(application: &Application) -> &'static str {
+    match application {
+        Application::HttpRequest(_) | Application::HttpResponse(_) => "request",
+        Application::Dns(_) => "query",
+        _ => "connection",
+    }
 }
 
 /// The name of the buffer that an exchange's conditions read most of.

@@ -328,6 +328,10 @@ pub(super) const fn tunnel_name(kind: TunnelKind) -> &'static str {
         TunnelKind::Ayiya => "ayiya",
         TunnelKind::Teredo => "teredo",
         TunnelKind::GreUdp => "gre_udp",
+        TunnelKind::MplsInIp => "mpls_in_ip",
+        TunnelKind::EtherIp => "etherip",
+        TunnelKind::L2tp => "l2tp",
+        TunnelKind::Tzsp => "tzsp",
     }
 }
 

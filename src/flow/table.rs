@@ -86,7 +86,7 @@ pub enum Lookup {
 const STALE_TIMERS: usize = 4096;
 
 /// Flows by key. Invariant: every occupied place has exactly one entry in `index` and one current timer;
-/// stale timers are at most as many as flows, and [`STALE_TIMERS`].
+/// stale timers are at most as many as flows, and `STALE_TIMERS`.
 #[derive(Debug)]
 pub struct FlowTable<D> {
     index: HashTable<u32>,

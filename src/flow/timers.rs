@@ -52,6 +52,11 @@ impl Timers {
         self.len
     }
 
+    /// Whether none is armed.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     /// Takes out every timer that `stays` does not name.
     pub fn retain(&mut self, mut stays: impl FnMut(Entry) -> bool) {
         self.len = 0;

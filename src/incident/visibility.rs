@@ -125,9 +125,8 @@ impl Visibility {
         }
         if sight.registry_tls > 0 {
             unseen.push(format!(
-                "{} to package registries {} encrypted: which packages and versions it fetched cannot be told",
-                counted(sight.registry_tls, "connection"),
-                was(sight.registry_tls)
+                "{} of its connections went to package registries, encrypted: which packages and versions it fetched cannot be told",
+                sight.registry_tls
             ));
         }
         let one_sided = sight.only_sent + sight.only_received;
@@ -172,10 +171,6 @@ impl Visibility {
 /// `1 connection`, `2 connections`.
 fn counted(count: u64, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
-}
-
-fn was(count: u64) -> &'static str {
-    if count == 1 { "was" } else { "were" }
 }
 
 impl Sight {

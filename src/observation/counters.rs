@@ -56,7 +56,7 @@ pub struct Counters {
 }
 
 /// Tunnel kinds and their names in the statistics (EVE's where EVE has one).
-const TUNNELS: [(TunnelKind, &str); 14] = [
+const TUNNELS: [(TunnelKind, &str); 18] = [
     (TunnelKind::IpInIp, "decoder.ipv4_in_ipv4"),
     (TunnelKind::SixInFour, "decoder.ipv6_in_ipv4"),
     (TunnelKind::FourInSix, "decoder.ipv4_in_ipv6"),
@@ -71,6 +71,10 @@ const TUNNELS: [(TunnelKind, &str); 14] = [
     (TunnelKind::Ayiya, "decoder.ayiya"),
     (TunnelKind::Teredo, "decoder.teredo"),
     (TunnelKind::GreUdp, "decoder.gre_udp"),
+    (TunnelKind::MplsInIp, "decoder.mpls_in_ip"),
+    (TunnelKind::EtherIp, "decoder.etherip"),
+    (TunnelKind::L2tp, "decoder.l2tp"),
+    (TunnelKind::Tzsp, "decoder.tzsp"),
 ];
 
 const PROTOCOLS: [&str; 8] = [

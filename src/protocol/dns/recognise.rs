@@ -15,8 +15,10 @@ const RECORD_BYTES: usize = 11;
 /// Whether a UDP payload is a DNS message.
 ///
 /// Without a hint it must be one beyond reasonable doubt: every declared entry is there, nothing
-/// follows, types and classes are ones that exist. With `port_hint`, that the port speaks for DNS, it is enough
-/// that its first entry can be read, and a message that is cut before that is [`Verdict::Unsure`].
+/// follows, types and classes of the questions are ones that exist, and those of the records unless there is one
+/// question. With `port_hint`, that the port speaks for DNS, it is enough that its first entry can be read or
+/// that the header declares one question and no more than fits; a message that is cut before its first entry
+/// ends is [`Verdict::Unsure`].
 pub fn looks_like_dns(bytes: &[u8], port_hint: bool) -> Verdict {
     let Some(message) = Message::parse(bytes) else { return Verdict::No };
     if port_hint { expected(&message) } else { unexpected(&message) }
@@ -54,6 +56,14 @@ fn expected(message: &Message<'_>) -> Verdict {
         First::Cut if has_plausible_flags(message.flags()) && message.declared(Section::Question) <= 1 => {
             Verdict::Unsure
         }
+        // One question and counts that fit are more than chance: its class may be none that exists, its
+        // name may break or look like NetBIOS, the server is asked all the same.
+        First::Strange
+            if message.declared(Section::Question) == 1
+                && has_plausible_header(message, message.bytes().len()) =>
+        {
+            Verdict::Yes
+        }
         _ => Verdict::No,
     }
 }
@@ -68,12 +78,14 @@ fn unexpected(message: &Message<'_>) -> Verdict {
             && is_plausible_type(question.kind)
             && !is_netbios(&question.name, question.kind)
     });
-    let records = message.records().all(|record| {
-        record.kind == kind::OPT
-            || is_plausible_class(record.class)
-                && is_plausible_type(record.kind)
-                && !is_netbios(&record.name, record.kind)
-    });
+    // A question that reads so well vouches for records that do not: DNSCrypt pads with one of no type.
+    let records = message.declared(Section::Question) == 1
+        || message.records().all(|record| {
+            record.kind == kind::OPT
+                || is_plausible_class(record.class)
+                    && is_plausible_type(record.kind)
+                    && !is_netbios(&record.name, record.kind)
+        });
     let anomalies = message.summary().anomalies;
     // A zone transfer may hold more records than are read.
     let whole = anomalies.has(DnsAnomaly::TooManyRecords)
@@ -234,6 +246,7 @@ mod tests {
             assert_eq!(looks_like_dns(&payload, false), Verdict::No, "{what}");
             assert_ne!(looks_like_dns_stream(&payload), Verdict::Yes, "{what}");
             assert_eq!(looks_like_dns_stream(&framed(&payload)), Verdict::No, "{what} with a length");
+            // A name that looks like NetBIOS may come to a DNS server as well.
             if !what.starts_with("NB") {
                 assert_eq!(looks_like_dns(&payload, true), Verdict::No, "{what} on port 53");
             }
@@ -275,6 +288,44 @@ mod tests {
         assert_eq!(looks_like_dns(&whole[..20], true), Verdict::Unsure);
         assert_eq!(looks_like_dns(&whole[..20], false), Verdict::No);
         assert_eq!(looks_like_dns(&whole[..11], true), Verdict::No);
+    }
+
+    #[test]
+    fn one_question_at_the_port_is_dns_whatever_it_asks() {
+        let ask =
+            |name: &[u8], kind, class| Sample::new(0x0100, [1, 0, 0, 0]).question(name, kind, class).build();
+        let strange = [
+            ask(&wire("example.com"), 1, 0x2001),
+            ask(b"\x20CKAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\0", 33, 1),
+            // A label of a kind that does not exist, and a pointer to itself.
+            ask(b"\x02ab\x80cd\0", 1, 1),
+            ask(b"\x02ab\xc0\x0f", 1, 1),
+        ];
+        for message in &strange {
+            assert_eq!(looks_like_dns(message, true), Verdict::Yes, "{message:02x?}");
+            assert_eq!(looks_like_dns(message, false), Verdict::No, "{message:02x?}");
+        }
+        let mut two = strange[2].clone();
+        two[5] = 2;
+        let mut lying = strange[2].clone();
+        lying[6] = 0xaa;
+        let mut reserved_opcode = strange[2].clone();
+        reserved_opcode[2] = 0x78;
+        for message in [&two, &lying, &reserved_opcode] {
+            assert_eq!(looks_like_dns(message, true), Verdict::No, "{message:02x?}");
+        }
+    }
+
+    #[test]
+    fn a_question_vouches_for_padding_of_no_type() {
+        let padded = |questions| {
+            let sample = Sample::new(0x0100, [questions, 0, 0, 1]);
+            let name = wire("2.dnscrypt-cert.example");
+            let sample = if questions == 1 { sample.question(&name, 16, 1) } else { sample };
+            sample.record(b"\0", 0, 0, &[0; 300]).build()
+        };
+        assert_eq!(looks_like_dns(&padded(1), false), Verdict::Yes);
+        assert_eq!(looks_like_dns(&padded(0), false), Verdict::No);
     }
 
     #[test]

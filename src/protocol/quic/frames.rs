@@ -26,7 +26,8 @@ pub(super) fn crypto_frames(payload: &[u8]) -> impl Iterator<Item = Crypto<'_>> 
                         varint(&mut reader)?;
                     }
                 }
-                0x06 => {
+                // Google's versions number CRYPTO 8. That is STREAM elsewhere, which no Initial packet has.
+                0x06 | 0x08 => {
                     let offset = varint(&mut reader)?;
                     let length = usize::try_from(varint(&mut reader)?).ok()?;
                     return reader.take(length).map(|data| Crypto { offset, data });
@@ -75,8 +76,13 @@ mod tests {
     }
 
     #[test]
+    fn reads_the_number_that_google_gave_it() {
+        assert_eq!(read(b"\x08\x00\x02ab\x00"), [(0, &b"ab"[..])]);
+    }
+
+    #[test]
     fn stops_at_what_cannot_stand_there_or_is_cut() {
-        assert_eq!(read(b"\x06\x00\x01a\x08\x06\x01\x01b"), [(0, &b"a"[..])]);
+        assert_eq!(read(b"\x06\x00\x01a\x0a\x06\x01\x01b"), [(0, &b"a"[..])]);
         assert_eq!(read(b"\x06\x00\x01a\x06\x01\x09b"), [(0, &b"a"[..])]);
         let lying = [&[0x02, 0, 0][..], &[0xff; 8], &[0; 9]].concat();
         assert_eq!(read(&lying), []);

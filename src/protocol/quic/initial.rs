@@ -18,10 +18,11 @@ pub(super) struct InitialKeys {
 const SAMPLE_BYTES: usize = 16;
 
 impl InitialKeys {
-    /// The client's keys, from the destination connection id of its first packet; `None` for a
-    /// version that cannot be opened.
-    pub(super) fn client(version: u32, destination: &[u8]) -> Option<Self> {
-        Self::of_side(version::derivation(version)?, destination, b"client in")
+    /// The keys that may be the client's, from the destination connection id of its first packet;
+    /// none for a version that cannot be opened, more than one for a reserved version.
+    pub(super) fn client(version: u32, destination: &[u8]) -> impl Iterator<Item = Self> {
+        let derivations = version::derivations(version).iter();
+        derivations.filter_map(move |derivation| Self::of_side(derivation, destination, b"client in"))
     }
 
     fn of_side(derivation: &Derivation, destination: &[u8], side: &[u8]) -> Option<Self> {
@@ -154,7 +155,7 @@ pub(super) mod tests {
             ),
         ];
         for (version, key, iv, hp) in samples {
-            let derivation = version::derivation(version).unwrap();
+            let derivation = version::derivations(version)[0];
             let initial = hkdf::Salt::new(hkdf::HKDF_SHA256, &derivation.salt).extract(&RFC_CONNECTION_ID);
             let secret: [u8; 32] = expand_label(&initial, b"client in").unwrap();
             if version == 1 {
@@ -193,11 +194,11 @@ pub(super) mod tests {
             assert_eq!(packet[..32], hex(start));
             assert_eq!(packet[1184..], hex(end));
 
-            let keys = InitialKeys::client(version, &RFC_CONNECTION_ID).unwrap();
+            let keys = InitialKeys::client(version, &RFC_CONNECTION_ID).next().unwrap();
             let view = packets(&packet).next().unwrap();
             let mut space = Vec::new();
             assert_eq!(keys.open(&view, 0, &mut space), Some((2, &rfc_payload()[..])));
-            let other = InitialKeys::client(version, b"another1").unwrap();
+            let other = InitialKeys::client(version, b"another1").next().unwrap();
             assert_eq!(other.open(&view, 0, &mut space), None);
         }
     }

@@ -46,7 +46,7 @@ fn first_packet(bytes: &[u8]) -> Option<Packet<'_>> {
     let mut reader = Reader::new(bytes);
     let first = reader.u8()?;
     let version = reader.u32()?;
-    if first & LONG == 0 || version::derivation(version).is_none() {
+    if first & LONG == 0 || !version::can_be_opened(version) {
         return None;
     }
     let destination = connection_id(&mut reader)?;
@@ -117,7 +117,7 @@ fn long_header_fits(datagram: &[u8]) -> Option<()> {
     connection_id(&mut reader)?;
     connection_id(&mut reader)?;
     if version != 0 {
-        return version::derivation(version).map(|_| ());
+        return version::can_be_opened(version).then_some(());
     }
     // Version negotiation: nothing but versions, of which one is known.
     let versions = reader.rest();

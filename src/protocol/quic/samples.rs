@@ -80,7 +80,8 @@ pub(super) fn numbered_packet(
         &number.to_be_bytes()[4 - number_bytes..],
     ]
     .concat();
-    let keys = InitialKeys::client(version, origin).expect("version");
+    // Of a reserved version, the keys that are tried last.
+    let keys = InitialKeys::client(version, origin).last().expect("version");
     keys.seal(&header, number.into(), number_bytes, frames)
 }
 

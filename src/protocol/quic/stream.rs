@@ -138,14 +138,16 @@ impl QuicStream {
             return false;
         }
         self.tried += 1;
-        let Some(keys) = InitialKeys::client(packet.version, id) else { return false };
-        let Some((number, payload)) = keys.open(packet, self.expected, space) else { return false };
-        self.version = packet.version;
-        self.expected = self.expected.max(number + 1);
-        for frame in crypto_frames(payload) {
-            self.crypto.insert(frame.offset, frame.data);
+        for keys in InitialKeys::client(packet.version, id) {
+            let Some((number, payload)) = keys.open(packet, self.expected, space) else { continue };
+            self.version = packet.version;
+            self.expected = self.expected.max(number + 1);
+            for frame in crypto_frames(payload) {
+                self.crypto.insert(frame.offset, frame.data);
+            }
+            return true;
         }
-        true
+        false
     }
 
     /// The hello once it is there, or once no more of it can be: then `Some(None)` when the stream

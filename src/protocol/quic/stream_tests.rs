@@ -31,7 +31,8 @@ fn part(number: u32, message: &[u8], range: std::ops::Range<usize>) -> Vec<u8> {
 
 #[test]
 fn the_hello_of_the_specifications_is_read() {
-    for version in [1, V2, 0xff00_001d, 0xff00_001b, 0xff00_0022] {
+    let google = u32::from_be_bytes(*b"T051");
+    for version in [1, V2, 0xff00_001d, 0xff00_001b, 0xff00_0022, 0xface_b001, google, 0x1a2a_3a4a] {
         let packet =
             initial_packet(version, &RFC_CONNECTION_ID, &RFC_CONNECTION_ID, b"token", 2, &rfc_payload());
         let mut stream = QuicStream::new();
