@@ -354,3 +354,7 @@ fn destination(best: &Candidate, context: &Context<'_>) -> Destination {
     };
     Destination { endpoint, name }
 }
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

@@ -199,3 +199,7 @@ impl Sight {
         self.gap_bytes += closed.gap_bytes.iter().sum::<u64>();
     }
 }
+
+#[cfg(test)]
+#[path = "visibility_tests.rs"]
+mod tests;
