@@ -242,7 +242,7 @@ const SHOWN_COUNTERS: [&str; 11] = [
     "detect.alerts_suppressed",
     "detect.evicted",
     "incident.evicted",
-    "incident.not_summarised",
+    "incident.unlisted",
     "flow.evicted",
     "names.evicted",
 ];

@@ -141,20 +141,25 @@ impl<'s> Analysis<'s> {
             records.observe(observation, &mut |line| out.write(line));
         }
         let (incidents, findings, events) = (&mut self.incidents, &mut self.findings, &self.events);
-        let (closed, visibility, last) = (&mut self.closed, &self.visibility, self.last);
+        let (closed, visibility) = (&mut self.closed, &self.visibility);
+        let now = observation.head.time;
+        let mut told = |incident: &Incident, change: Change, out: &mut Output<'_>| {
+            let mut incident = incident.clone();
+            if change == Change::Close {
+                incident.unseen = visibility.unseen(&incident, None);
+            }
+            out.make(|| event::incident(&incident, action(change), now));
+            if change == Change::Close {
+                closed.add(incident);
+            }
+        };
+        incidents.advance(now, &mut |incident| told(incident, Change::Close, &mut out));
         self.detection.observe(observation, &self.assets, &self.names, &mut |finding: Finding| {
-            findings.add(finding.severity);
-            out.make(|| event::alert(&finding, events));
-            incidents.take(&finding, &mut |incident, change| {
-                let mut incident = incident.clone();
-                if change == Change::Close {
-                    incident.unseen = visibility.unseen(&incident, last);
-                }
-                out.make(|| event::incident(&incident, action(change), finding.head.time));
-                if change == Change::Close {
-                    closed.push(incident);
-                }
-            });
+            if !finding.suppressed {
+                findings.add(finding.severity);
+                out.make(|| event::alert(&finding, events));
+            }
+            incidents.take(&finding, &mut |incident, change| told(incident, change, &mut out));
         });
         out.result
     }
@@ -171,19 +176,20 @@ impl<'s> Analysis<'s> {
             records.finish(&mut |line| out.write(line));
         }
         for mut incident in self.incidents.finish() {
-            incident.unseen = self.visibility.unseen(&incident, end);
+            incident.unseen = self.visibility.unseen(&incident, Some(end));
             out.make(|| event::incident(&incident, IncidentAction::Close, end));
-            self.closed.kept.push(incident);
+            // At most as many as can be open.
+            self.closed.incidents.push(incident);
         }
         finished.counters.extend(ours);
         out.make(|| event::stats(end, &finished.counters));
         out.result
     }
 
-    /// The incidents that were closed, in the order of their closing: after [`Analysis::finish`] all there were,
-    /// unless more than [`limits::INCIDENTS`] had ended before; events have every one.
+    /// The incidents that were closed, in the order of their closing. After [`Analysis::finish`] that is all
+    /// there were, but for those beyond [`limits::INCIDENTS`] that closed before: events told them.
     pub fn incidents(&self) -> &[Incident] {
-        &self.closed.kept
+        &self.closed.incidents
     }
 
     /// Findings by severity.
@@ -214,7 +220,7 @@ impl<'s> Analysis<'s> {
             ("detect.evicted", evicted),
             ("incident.total", self.incidents.opened()),
             ("incident.evicted", self.incidents.evicted()),
-            ("incident.not_summarised", self.closed.untold),
+            ("incident.unlisted", self.closed.unlisted),
             ("names.active", self.names.len() as u64),
             ("names.evicted", self.names.evicted()),
             ("machines.active", self.visibility.machines() as u64),
@@ -223,20 +229,20 @@ impl<'s> Analysis<'s> {
     }
 }
 
-/// Incidents for the summary: what ended before the end of input is kept up to [`limits::INCIDENTS`].
+/// Incidents that were closed, for the summary.
 #[derive(Debug, Default)]
 struct Closed {
-    kept: Vec<Incident>,
-    /// Those that were not kept.
-    untold: u64,
+    incidents: Vec<Incident>,
+    /// Those for which there was no room.
+    unlisted: u64,
 }
 
 impl Closed {
-    fn push(&mut self, incident: Incident) {
-        if self.kept.len() < limits::INCIDENTS {
-            self.kept.push(incident);
+    fn add(&mut self, incident: Incident) {
+        if self.incidents.len() < limits::INCIDENTS {
+            self.incidents.push(incident);
         } else {
-            self.untold += 1;
+            self.unlisted += 1;
         }
     }
 }

@@ -304,7 +304,7 @@ fn victims_beyond_the_tables_are_told_and_closed() {
     assert_eq!(left.findings.total(), u64::from(victims));
     // What was said to whom, and how often: two tables of the same size.
     assert_eq!(left.counter("detect.evicted"), 2 * 3_000);
-    assert_eq!(left.counter("incident.not_summarised"), 0);
+    assert_eq!(left.counter("incident.unlisted"), 0);
     assert_eq!(left.incidents.len(), victims as usize);
     let assets: BTreeSet<_> = left.incidents.iter().map(|incident| incident.asset.address).collect();
     assert_eq!(assets.len(), victims as usize, "each its own");
