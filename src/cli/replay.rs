@@ -136,10 +136,13 @@ fn try_replay(arguments: &ReplayArguments) -> Result<u8, String> {
         sink.finish().map_err(|error| error.to_string())?;
     }
     if timeline.outcome() == Outcome::Nothing {
-        for notice in timeline.notices() {
-            eprintln!("callhome: {notice}");
-        }
-        return Err("nothing could be read".to_owned());
+        return Err(match timeline.notices().as_slice() {
+            [reason] => reason.to_string(),
+            several => {
+                several.iter().for_each(|notice| eprintln!("callhome: {notice}"));
+                "nothing could be read".to_owned()
+            }
+        });
     }
     print_summary(arguments, &text);
     let fails = |severity: &Severity| findings.of(*severity) > 0;
