@@ -4,7 +4,7 @@
 #   make test    formatting, lints, all tests, documentation: what CI runs
 #   make fuzz    every fuzz target under cargo-fuzz, SECONDS_EACH seconds each (by hand; needs cargo-fuzz)
 #   make lab     build the small captures anew from their recipes
-#   make audit   licences, bans, known advisories (by hand; needs cargo-deny)
+#   make audit   licences, bans, sources, known advisories (by hand; needs cargo-deny, and a network for the last)
 
 SECONDS_EACH ?= 600
 
@@ -30,4 +30,9 @@ fuzz: needs
 	scripts/fuzz.sh $(SECONDS_EACH)
 
 audit:
-	cargo deny --locked check licenses bans advisories
+	cargo deny --locked check --hide-inclusion-graph licenses bans sources
+	@if cargo deny --locked fetch db >/dev/null 2>&1; then \
+		cargo deny --locked check --hide-inclusion-graph advisories; \
+	else \
+		echo "skipped: advisories: the RustSec advisory database cannot be fetched from here"; \
+	fi

@@ -70,11 +70,12 @@ impl<K: Clone + Eq + Hash, V> BoundedMap<K, V> {
                 }
             }
         }
-        self.queue.push_back((ticket, key.clone()));
         if self.queue.len() > 2 * self.capacity + 64 {
+            // Before the new ticket is issued: none that an entry holds may be lost, or it could never leave.
             let entries = &self.entries;
             self.queue.retain(|(ticket, key)| entries.get(key).is_some_and(|(current, _)| current == ticket));
         }
+        self.queue.push_back((ticket, key.clone()));
         let (current, value) = self.entries.entry(key).or_insert_with(|| (ticket, make()));
         *current = ticket;
         value
@@ -130,6 +131,22 @@ mod tests {
         }
         assert_eq!(map.get(&"key"), Some(&10_000));
         assert!(map.queue.len() <= 72);
+    }
+
+    #[test]
+    fn tidying_the_queue_loses_no_entry() {
+        let mut map = BoundedMap::new(8);
+        let mut gone = 0;
+        // Touches that bring the queue to be tidied again and again, at every place of the cycle.
+        for turn in 0..5_000_u64 {
+            map.touch_or_insert(turn * turn % 13, || turn, |_, _| gone += 1);
+            assert!(map.len() <= 8, "turn {turn}");
+            let tickets: Vec<_> = map.entries.values().map(|(ticket, _)| *ticket).collect();
+            assert!(tickets.iter().all(|ticket| map.queue.iter().any(|(queued, _)| queued == ticket)));
+        }
+        assert_eq!(gone, map.evicted());
+        let held = map.len();
+        assert_eq!(map.take_where(|_, _| true).len(), held);
     }
 
     #[test]

@@ -38,7 +38,6 @@ pub mod incident;
 
 pub mod event;
 
-pub mod metrics;
 pub mod output;
 pub mod report;
 

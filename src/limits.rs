@@ -38,6 +38,9 @@ pub const IDENTIFY_BYTES: u64 = 16 << 10;
 
 /// Bytes of one side's unfinished message that a protocol reader holds.
 pub const MESSAGE_BYTES: usize = 64 << 10;
+/// Bytes of unfinished messages that the protocol readers of all connections hold together; beyond, the
+/// connection that has held longest is read no further.
+pub const INSPECTION_BYTES: usize = 64 << 20;
 /// Compression pointers followed when a DNS message is checked, all its names together, beyond four for each
 /// name; names after that are not checked, but can still be read.
 pub const DNS_POINTER_HOPS: usize = 512;

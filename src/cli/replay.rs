@@ -17,7 +17,7 @@ use crate::{
     config::Config,
     decode::DecodeOptions,
     engine::{Analysis, AnalysisOptions, Finished, PipelineOptions, blindness, run},
-    event::EventOptions,
+    event::{EventOptions, text::safe},
     indicator::{AsOf, Knowledge, Loader, Severity},
     observation::ObserverOptions,
     output::{EventSink, OutputError},
@@ -100,10 +100,15 @@ pub fn replay(arguments: &ReplayArguments) -> ExitCode {
     match try_replay(arguments) {
         Ok(code) => ExitCode::from(code),
         Err(message) => {
-            eprintln!("callhome: {message}");
+            say(&message);
             ExitCode::from(FAILED)
         }
     }
+}
+
+/// One line on standard error; names of files and entries of lists are not ours and may hold anything.
+fn say(message: &str) {
+    eprintln!("callhome: {}", safe(message));
 }
 
 fn try_replay(arguments: &ReplayArguments) -> Result<u8, String> {
@@ -136,19 +141,25 @@ fn try_replay(arguments: &ReplayArguments) -> Result<u8, String> {
         sink.finish().map_err(|error| error.to_string())?;
     }
     if timeline.outcome() == Outcome::Nothing {
-        return Err(match timeline.notices().as_slice() {
-            [reason] => reason.to_string(),
-            several => {
-                several.iter().for_each(|notice| eprintln!("callhome: {notice}"));
-                "nothing could be read".to_owned()
-            }
-        });
+        return Err(nothing_read(&timeline));
     }
     print_summary(arguments, &text);
     let fails = |severity: &Severity| findings.of(*severity) > 0;
     let limit = arguments.fail_on.map(Severity::from);
     let found = limit.is_some_and(|limit| Severity::ALL.iter().any(|one| *one >= limit && fails(one)));
     Ok(if found { FOUND } else { NOTHING_FOUND })
+}
+
+/// Why nothing could be read: one line where there is one reason.
+fn nothing_read(timeline: &Timeline) -> String {
+    let notices = timeline.notices();
+    if let [only] = notices.as_slice() {
+        return only.to_string();
+    }
+    for notice in notices {
+        say(&notice.to_string());
+    }
+    "nothing could be read".to_owned()
 }
 
 fn open_sink(arguments: &ReplayArguments) -> Result<Option<EventSink>, OutputError> {
@@ -280,10 +291,10 @@ fn load_knowledge(arguments: &ReplayArguments, config: &Config) -> Result<Knowle
 fn warn_of_rejected(knowledge: &Knowledge) {
     for source in &knowledge.report.sources {
         for rejected in source.rejected.iter().take(REJECTED_SHOWN) {
-            eprintln!("callhome: {}:{}: {}: {}", source.file, rejected.line, rejected.text, rejected.reason);
+            say(&format!("{}:{}: {}: {}", source.file, rejected.line, rejected.text, rejected.reason));
         }
         if let Some(more) = source.rejected_count.checked_sub(REJECTED_SHOWN + 1) {
-            eprintln!("callhome: {}: {} more entries were not taken", source.file, more + 1);
+            say(&format!("{}: {} more entries were not taken", source.file, more + 1));
         }
     }
 }

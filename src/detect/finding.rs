@@ -80,7 +80,7 @@ impl Finding {
 /// Something that came again and again.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Beacon {
-    /// What came: `request`, later also `connection`, `burst`, `query`.
+    /// What came: `request`, `connection`, `query`, later also `burst`.
     pub unit: &'static str,
     /// The median gap in seconds.
     pub interval_seconds: f64,

@@ -52,11 +52,11 @@ pub fn propose(observation: &Observation<'_>, context: &Context<'_>, as_of: AsOf
     let mut proposals = Proposals { context, as_of, hits: Vec::new(), out };
     match &observation.seen {
         Seen::FlowOpened(first) => proposals.flow_opened(*first),
-        Seen::Exchange => proposals.exchange(),
+        Seen::Exchange(_) => proposals.exchange(),
         Seen::Dns(dns) if dns.service == DnsService::Dns => proposals.dns(dns),
         Seen::TlsClient(hello) => proposals.tls(hello, Application::Tls(Arc::clone(hello)), "tls"),
         Seen::Quic(quic) => proposals.tls(&quic.hello, Application::Quic(Arc::clone(quic)), "quic"),
-        Seen::Certificates(chain) => proposals.certificates(chain),
+        Seen::Certificates(seen) => proposals.certificates(seen.chain),
         Seen::HttpRequest(request) => proposals.request(request),
         _ => {}
     }

@@ -1,6 +1,6 @@
 //! Observations in, findings out: one file per detector.
 //!
-//! Each detector gives [`candidate::Candidate`]s; [`Detection`] decides once for all of them: validity,
+//! Each detector gives `Candidate`s; [`Detection`] decides once for all of them: validity,
 //! allow list, what one observation says several times over, and how many alerts are enough.
 
 mod candidate;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     candidate::{Candidate, Context},
-    finding::{Application, Detector},
+    finding::{Application, Beacon, Detector},
     recurrence::Recurrences,
     sentence,
 };
@@ -58,15 +58,16 @@ pub fn propose(
                 format!("QUIC hello to {}", sentence::destination(server, name)),
             )
         }
-        Seen::Certificates(chain) => {
-            let Some(leaf) = chain.first() else { return };
-            context.indicators.signatures(&ExchangeFacts::certificate(remote, None, leaf), &mut hits);
+        Seen::Certificates(seen) => {
+            let Some(leaf) = seen.chain.first() else { return };
+            let hello = seen.hello.map(|hello| &**hello);
+            context.indicators.signatures(&ExchangeFacts::certificate(remote, hello, leaf), &mut hits);
             let subject = sentence::quoted(leaf.subject.as_bytes());
             let text = format!(
                 "certificate \"{subject}\" from {}",
                 sentence::destination(server, context.remote_name())
             );
-            (Application::Certificates(Arc::clone(chain)), text)
+            (Application::Certificates(Arc::clone(seen.chain)), text)
         }
         Seen::Dns(dns) if dns.service == DnsService::Dns && !dns.message.is_response() => {
             for question in dns.message.questions() {
@@ -131,7 +132,16 @@ fn note_rhythm(
         message,
     );
     candidate.rung = Some(Rung::Active);
-    candidate.beacon = Some(beacon);
+    candidate.beacon = Some(Beacon { unit: unit_of(&candidate.application), ..beacon });
+}
+
+/// What comes again and again when this does.
+fn unit_of(application: &Application) -> &'static str {
+    match application {
+        Application::HttpRequest(_) | Application::HttpResponse(_) => "request",
+        Application::Dns(_) => "query",
+        _ => "connection",
+    }
 }
 
 /// The name of the buffer that an exchange's conditions read most of.

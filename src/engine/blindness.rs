@@ -72,6 +72,10 @@ pub fn blindness(counters: &[(&'static str, u64)], accounting: &Accounting, seen
     }
     for (name, what) in [
         ("flow.evicted", "flows had to be forgotten because there were too many at once"),
+        (
+            "app_layer.given_up",
+            "connections were read no further because too many messages were open at once",
+        ),
         ("tcp.reassembly_budget_refused", "segments could not be held for reassembly"),
         ("defrag.evicted", "fragmented datagrams had to be forgotten because there were too many at once"),
     ] {

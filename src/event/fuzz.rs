@@ -25,7 +25,7 @@ pub fn fuzz_event(data: &[u8]) {
         alpn: data.chunks(9).map(<[u8]>::to_vec).collect(),
         ..tls::ClientHello::default()
     };
-    batch.tls_client(head, hello);
+    batch.tls_client(head, Arc::new(hello));
     let request = http::Request {
         method: data.to_vec(),
         target: data.to_vec(),
@@ -66,6 +66,7 @@ fn head() -> Head {
             tunnel: None,
         },
         direction: Direction::ToServer,
+        relayed: false,
     }
 }
 

@@ -2,10 +2,10 @@
 //!
 //! | event_type | made by | when |
 //! |---|---|---|
-//! | `alert` | [`alert`] | a detector found something |
-//! | `incident` | [`incident`] | an asset's verdict was made, grew or was closed |
+//! | `alert` | [`alert()`] | a detector found something |
+//! | `incident` | [`incident()`] | an asset's verdict was made, grew or was closed |
 //! | `dns`, `mdns`, `tls`, `quic`, `http`, `flow` | [`Records`] | plain traffic, with `--records` |
-//! | `stats` | [`stats`] | all counters |
+//! | `stats` | [`stats()`] | all counters |
 //!
 //! `docs/event.schema.json` says which fields each of them has. What EVE has no place for stands in one
 //! object of our own, `callhome` (in `incident` events: `incident`).

@@ -103,14 +103,16 @@ impl Records {
     pub fn observe(&mut self, observation: &Observation<'_>, out: &mut dyn FnMut(&str)) {
         let head = observation.head;
         match &observation.seen {
-            Seen::FlowOpened(_) | Seen::Exchange => {}
+            Seen::FlowOpened(_) | Seen::Exchange(_) => {}
             Seen::Dns(seen) => self.dns(head, seen, out),
             Seen::TlsClient(hello) => {
                 // Of the two hellos around a HelloRetryRequest the first is kept: it is the client's own.
                 self.tls(head, |tls| tls.client = tls.client.take().or_else(|| Some(Arc::clone(hello))), out);
             }
             Seen::TlsServer(hello) => self.tls(head, |tls| tls.server = Some(Arc::clone(hello)), out),
-            Seen::Certificates(chain) => self.tls(head, |tls| tls.chain = Some(Arc::clone(chain)), out),
+            Seen::Certificates(seen) => {
+                self.tls(head, |tls| tls.chain = Some(Arc::clone(seen.chain)), out);
+            }
             Seen::Quic(hello) => self.quic(head, hello, out),
             Seen::HttpRequest(request) => self.request(head, request, out),
             Seen::HttpResponse(response) => self.response(head, response, out),

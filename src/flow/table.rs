@@ -82,7 +82,11 @@ pub enum Lookup {
     Absent,
 }
 
-/// Flows by key. Invariant: every occupied place has exactly one entry in `index` and one timer.
+/// Stale timers that are kept beyond one for each flow, before the wheel is tidied.
+const STALE_TIMERS: usize = 4096;
+
+/// Flows by key. Invariant: every occupied place has exactly one entry in `index` and one current timer;
+/// stale timers are at most as many as flows, and `STALE_TIMERS`.
 #[derive(Debug)]
 pub struct FlowTable<D> {
     index: HashTable<u32>,
@@ -143,6 +147,11 @@ impl<D> FlowTable<D> {
         }
     }
 
+    /// The flow at an index, untouched.
+    pub fn get(&self, index: u32) -> Option<&Flow<D>> {
+        flow_at(&self.places, index)
+    }
+
     /// The flow at an index that [`FlowTable::find`] or [`FlowTable::insert`] gave.
     pub fn get_mut(&mut self, index: u32) -> Option<&mut Flow<D>> {
         self.places.get_mut(index as usize)?.flow.as_mut()
@@ -167,7 +176,8 @@ impl<D> FlowTable<D> {
         });
         if let Some(slot) = self.places.get_mut(place as usize) {
             slot.flow = Some(flow);
-            self.timers.arm(Entry { index: place, generation: slot.generation }, deadline);
+            let entry = Entry { index: place, generation: slot.generation };
+            self.arm(entry, deadline);
         }
         let (places, hasher) = (&self.places, &self.hasher);
         self.index.insert_unique(hash, place, |&other| {
@@ -197,7 +207,7 @@ impl<D> FlowTable<D> {
         self.timers.advance(time, &mut due);
         if let Some(now) = self.timers.now() {
             for entry in due.drain(..) {
-                let Some(flow) = self.current(entry) else { continue };
+                let Some(flow) = current(&self.places, entry) else { continue };
                 let deadline = flow.deadline();
                 if deadline > now {
                     self.timers.arm(entry, deadline);
@@ -216,7 +226,18 @@ impl<D> FlowTable<D> {
         let Some(flow) = &place.flow else { return };
         // The old timer becomes stale, so that there is still one for each flow.
         place.generation = place.generation.wrapping_add(1);
-        self.timers.arm(Entry { index, generation: place.generation }, flow.deadline());
+        let (entry, deadline) = (Entry { index, generation: place.generation }, flow.deadline());
+        self.arm(entry, deadline);
+    }
+
+    /// Arms a timer. Whoever opens and resets connections again and again leaves a stale timer each time,
+    /// so that the wheel is tidied when most of them are.
+    fn arm(&mut self, entry: Entry, deadline: Timestamp) {
+        self.timers.arm(entry, deadline);
+        if self.timers.len() > 2 * self.places.len() + STALE_TIMERS {
+            let places = &self.places;
+            self.timers.retain(|entry| current(places, entry).is_some());
+        }
     }
 
     /// Takes everything out, in no particular order.
@@ -227,15 +248,16 @@ impl<D> FlowTable<D> {
         std::mem::take(&mut self.places).into_iter().filter_map(|place| place.flow)
     }
 
-    fn current(&self, entry: Entry) -> Option<&Flow<D>> {
-        let place = self.places.get(entry.index as usize)?;
-        (place.generation == entry.generation).then_some(place.flow.as_ref()).flatten()
-    }
-
     fn take_if_current(&mut self, entry: Entry) -> Option<Flow<D>> {
-        self.current(entry)?;
+        current(&self.places, entry)?;
         self.remove(entry.index)
     }
+}
+
+/// The flow that the timer is for, unless the timer is stale.
+fn current<D>(places: &[Place<D>], entry: Entry) -> Option<&Flow<D>> {
+    let place = places.get(entry.index as usize)?;
+    (place.generation == entry.generation).then_some(place.flow.as_ref()).flatten()
 }
 
 fn flow_at<D>(places: &[Place<D>], index: u32) -> Option<&Flow<D>> {
@@ -291,6 +313,29 @@ mod tests {
         assert_eq!(table.len(), 2);
         assert_eq!(table.drain().count(), 2);
         assert!(table.is_empty());
+    }
+
+    #[test]
+    fn flows_that_never_wait_for_their_timers_leave_none_behind() {
+        let mut table = FlowTable::new(64);
+        table.advance(at(0), &mut |_| {});
+        for round in 0..100_000_u32 {
+            let index = table.insert(flow(7, TCP, at(0)), &mut |_| {});
+            table.rearm(index);
+            if round % 2 == 0 {
+                table.remove(index);
+            } else {
+                table.rearm(index);
+                assert!(table.timers.len() <= 2 * 64 + STALE_TIMERS);
+                table.remove(index);
+            }
+        }
+        // What is left still ends in its time.
+        table.insert(flow(8, UDP, at(0)), &mut |_| {});
+        let mut expired = 0;
+        table.advance(at(limits::UDP_TIMEOUT), &mut |_| expired += 1);
+        assert_eq!(expired, 1);
+        assert_eq!(table.timers.len(), 0);
     }
 
     #[test]

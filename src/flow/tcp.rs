@@ -39,7 +39,12 @@ struct Side {
 pub struct TcpTracker {
     state: TcpState,
     sides: [Side; 2],
-    /// A packet with payload came after a reset: the reset was forged, or its receiver did not heed it.
+    /// A SYN in the middle of the connection: who sent it, and its sequence number.
+    challenger: Option<(Direction, u32)>,
+    /// Whose name the reset bore that ended the connection.
+    reset_by: Option<Direction>,
+    /// The side in whose name a reset came went on sending payload: the reset was forged. What the other
+    /// side sends after a reset may have been on its way.
     pub data_after_reset: bool,
 }
 
@@ -59,23 +64,37 @@ impl TcpTracker {
         matches!(self.state, TcpState::None | TcpState::SynSent | TcpState::SynReceived)
     }
 
-    /// Whether `segment` opens another connection on the same five-tuple: a SYN from the client with
-    /// another sequence number, after the end of the old one or far from its data.
+    /// Whether `segment` opens another connection on the same five-tuple.
+    ///
+    /// Once the old one is over, or has not come further than its own SYN, a SYN with another number
+    /// does. In the middle of a connection it may be forged to make an observer lose the thread, and an
+    /// endpoint keeps such a connection too (RFC 5961 section 4): there the other side's SYN-ACK decides.
     pub fn is_reopened_by(&self, segment: &TcpView<'_>, direction: Direction) -> bool {
-        let plain_syn = segment.has(TcpView::SYN) && !segment.has(TcpView::ACK | TcpView::RST);
-        let known = self.sides[Direction::ToServer.index()].syn;
+        if !segment.has(TcpView::SYN) || segment.has(TcpView::RST) {
+            return false;
+        }
+        let known = self.sides[direction.index()].syn;
+        if segment.has(TcpView::ACK) {
+            let answered = segment.acknowledgment.wrapping_sub(1);
+            return self.challenger == Some((direction.reverse(), answered));
+        }
         match direction {
-            Direction::ToServer => plain_syn && known.is_some_and(|syn| syn != segment.sequence),
-            // The server opens a connection of its own on the same ports once the old one is over.
-            Direction::ToClient => plain_syn && self.is_over(),
+            _ if self.is_over() => known != Some(segment.sequence),
+            Direction::ToServer if self.is_opening() => known.is_some_and(|syn| syn != segment.sequence),
+            _ => false,
         }
     }
 
     /// Takes a segment in.
     pub fn segment(&mut self, segment: &TcpView<'_>, direction: Direction) {
+        let state = self.state;
         let side = &mut self.sides[direction.index()];
         if segment.has(TcpView::SYN) {
-            side.syn.get_or_insert(segment.sequence);
+            let first = *side.syn.get_or_insert(segment.sequence);
+            let in_the_middle = matches!(state, TcpState::Established | TcpState::Closing);
+            if in_the_middle && !segment.has(TcpView::ACK) && first != segment.sequence {
+                self.challenger = Some((direction, segment.sequence));
+            }
         }
         if segment.has(TcpView::ACK) && !segment.has(TcpView::RST) {
             side.first_ack.get_or_insert(segment.acknowledgment);
@@ -91,6 +110,7 @@ impl TcpTracker {
     /// when that side was not captured. A FIN counts one, so one byte is not taken for payload.
     pub fn acknowledges_payload(&self, segment: &TcpView<'_>, direction: Direction) -> bool {
         segment.has(TcpView::ACK)
+            && !segment.has(TcpView::RST)
             && self.sides[direction.index()].first_ack.is_some_and(|first| {
                 let grown = segment.acknowledgment.wrapping_sub(first);
                 (2..1 << 31).contains(&grown)
@@ -100,6 +120,9 @@ impl TcpTracker {
     fn next(&mut self, segment: &TcpView<'_>, direction: Direction, both_fin: bool) -> TcpState {
         use TcpState::*;
         if segment.has(TcpView::RST) {
+            if !self.is_over() {
+                self.reset_by = Some(direction);
+            }
             return match self.state {
                 None | SynSent | Refused => Refused,
                 Closed => Closed,
@@ -116,7 +139,7 @@ impl TcpTracker {
             };
         }
         match self.state {
-            Refused | Reset if segment.payload_length > 0 => {
+            Refused | Reset if segment.payload_length > 0 && self.reset_by == Some(direction) => {
                 self.data_after_reset = true;
                 Established
             }
@@ -124,11 +147,12 @@ impl TcpTracker {
             _ if both_fin => Closed,
             _ if segment.has(TcpView::FIN) => Closing,
             Closing => Closing,
-            // The handshake's third packet, or a connection that began before the capture.
-            SynReceived if direction == Direction::ToServer => Established,
-            None => Established,
-            // Data after a SYN whose answer was not captured.
-            SynSent if direction == Direction::ToServer => Established,
+            // The handshake's third packet, a connection that began before the capture, or what follows a
+            // third packet that was not captured.
+            None | SynReceived => Established,
+            // Data after a SYN whose answer was not captured; without payload the server's segment may be
+            // a challenge (RFC 5961 section 4).
+            SynSent if direction == Direction::ToServer || segment.payload_length > 0 => Established,
             state => state,
         }
     }
@@ -186,9 +210,36 @@ mod tests {
     #[test]
     fn data_after_a_reset_shows_that_it_was_forged() {
         let mut tracker = run(&[(SYN, ToServer), (SYN | ACK, ToClient), (ACK, ToServer), (RST, ToClient)]);
-        tracker.segment(&segment(ACK, 11, 21, b"still here"), ToServer);
+        tracker.segment(&segment(ACK, 11, 21, b"on its way"), ToServer);
+        assert!(!tracker.data_after_reset, "the client may not have the reset yet");
+        assert_eq!(tracker.state(), TcpState::Reset);
+        tracker.segment(&segment(ACK, 11, 21, b"still here"), ToClient);
         assert!(tracker.data_after_reset);
         assert_eq!(tracker.state(), TcpState::Established);
+    }
+
+    #[test]
+    fn one_side_alone_shows_an_established_connection() {
+        assert_eq!(run(&[(SYN | ACK, ToClient), (ACK, ToClient)]).state(), TcpState::Established);
+        assert_eq!(run(&[(SYN, ToServer), (ACK, ToServer)]).state(), TcpState::Established);
+        assert_eq!(run(&[(SYN, ToServer), (ACK, ToClient)]).state(), TcpState::SynSent, "a challenge");
+        assert_eq!(run(&[(ACK, ToClient)]).state(), TcpState::Established, "from the middle on");
+    }
+
+    #[test]
+    fn two_syns_that_cross_open_one_connection() {
+        let crossed = [(SYN, ToServer), (SYN, ToClient)];
+        assert_eq!(run(&crossed).state(), TcpState::SynReceived);
+        let answered = [&crossed[..], &[(SYN | ACK, ToServer), (SYN | ACK, ToClient)]].concat();
+        assert_eq!(run(&answered).state(), TcpState::SynReceived);
+        assert_eq!(run(&[&answered[..], &[(ACK, ToServer)]].concat()).state(), TcpState::Established);
+    }
+
+    #[test]
+    fn a_half_closed_connection_is_not_over() {
+        let tracker = run(&[(SYN, ToServer), (SYN | ACK, ToClient), (ACK, ToServer), (FIN | ACK, ToServer)]);
+        assert_eq!(tracker.state(), TcpState::Closing);
+        assert!(!tracker.is_over());
     }
 
     #[test]
@@ -202,9 +253,24 @@ mod tests {
     }
 
     #[test]
-    fn a_new_syn_is_a_new_connection() {
-        let tracker = run(&[(SYN, ToServer), (SYN | ACK, ToClient), (ACK, ToServer)]);
-        assert!(tracker.is_reopened_by(&segment(SYN, 999, 0, b""), ToServer));
-        assert!(!tracker.is_reopened_by(&segment(SYN, 10, 0, b""), ToServer), "a retransmission");
+    fn a_new_syn_is_a_new_connection_once_the_old_one_is_over() {
+        let open = [(SYN, ToServer), (SYN | ACK, ToClient), (ACK, ToServer)];
+        let closed = [&open[..], &[(FIN | ACK, ToServer), (FIN | ACK, ToClient)]].concat();
+        for (before, reopened) in [(&open[..1], true), (&open, false), (&closed, true)] {
+            let tracker = run(before);
+            assert_eq!(tracker.is_reopened_by(&segment(SYN, 999, 0, b""), ToServer), reopened, "{before:?}");
+            assert!(!tracker.is_reopened_by(&segment(SYN, 10, 0, b""), ToServer), "a retransmission");
+        }
+        assert!(run(&closed).is_reopened_by(&segment(SYN, 999, 0, b""), ToClient), "the other side may too");
+    }
+
+    #[test]
+    fn a_syn_in_the_middle_counts_when_it_is_answered() {
+        let mut tracker = run(&[(SYN, ToServer), (SYN | ACK, ToClient), (ACK, ToServer)]);
+        assert!(!tracker.is_reopened_by(&segment(SYN | ACK, 70, 1000, b""), ToClient), "nobody asked");
+        tracker.segment(&segment(SYN, 999, 0, b""), ToServer);
+        assert_eq!(tracker.state(), TcpState::Established);
+        assert!(!tracker.is_reopened_by(&segment(SYN | ACK, 10, 11, b""), ToClient), "the old answer again");
+        assert!(tracker.is_reopened_by(&segment(SYN | ACK, 70, 1000, b""), ToClient));
     }
 }

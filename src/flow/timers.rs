@@ -14,6 +14,8 @@ const SLOTS: i64 = 4096;
 #[derive(Debug)]
 pub struct Timers {
     slots: Vec<Vec<Entry>>,
+    /// Entries in all slots.
+    len: usize,
     /// The last whole second that was worked off; `None` before the first packet.
     now: Option<i64>,
 }
@@ -29,7 +31,7 @@ pub struct Entry {
 
 impl Default for Timers {
     fn default() -> Self {
-        Self { slots: vec![Vec::new(); SLOTS as usize], now: None }
+        Self { slots: vec![Vec::new(); SLOTS as usize], len: 0, now: None }
     }
 }
 
@@ -41,6 +43,26 @@ impl Timers {
         let due = deadline.plus(SECOND - 1).as_seconds().clamp(now + 1, now + SLOTS - 1);
         if let Some(slot) = self.slots.get_mut(due.rem_euclid(SLOTS) as usize) {
             slot.push(entry);
+            self.len += 1;
+        }
+    }
+
+    /// How many timers are armed, stale ones too.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether none is armed.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Takes out every timer that `stays` does not name.
+    pub fn retain(&mut self, mut stays: impl FnMut(Entry) -> bool) {
+        self.len = 0;
+        for slot in &mut self.slots {
+            slot.retain(|entry| stays(*entry));
+            self.len += slot.len();
         }
     }
 
@@ -62,6 +84,7 @@ impl Timers {
         // After a jump each slot is emptied once; all of them are due then.
         for second in now + 1..=target.min(now + SLOTS) {
             if let Some(slot) = self.slots.get_mut(second.rem_euclid(SLOTS) as usize) {
+                self.len -= slot.len();
                 due.append(slot);
             }
         }
@@ -71,7 +94,10 @@ impl Timers {
     /// The entry that comes up next, searched in at most one turn of the wheel: the one to evict.
     pub fn take_next(&mut self) -> Option<Entry> {
         let start = self.now? + 1;
-        (start..start + SLOTS).find_map(|second| self.slots.get_mut(second.rem_euclid(SLOTS) as usize)?.pop())
+        let next = (start..start + SLOTS)
+            .find_map(|second| self.slots.get_mut(second.rem_euclid(SLOTS) as usize)?.pop());
+        self.len -= usize::from(next.is_some());
+        next
     }
 }
 

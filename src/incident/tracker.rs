@@ -6,7 +6,7 @@ use super::ladder::{Evidence, Incident, RungReached};
 use crate::{
     bounded::BoundedMap,
     decode::Tenant,
-    detect::Finding,
+    detect::{Destination, Finding},
     indicator::Rung,
     limits,
     time::{Nanos, SECOND, Timestamp},
@@ -144,11 +144,8 @@ impl Incident {
         self.severity = self.severity.max(finding.severity);
         self.confidence = self.confidence.max(finding.confidence);
         // A look-up goes to the resolver, which has nothing to do with it.
-        if rung != Rung::LookedUp
-            && self.destinations.len() < DESTINATIONS
-            && !self.destinations.iter().any(|known| known.endpoint == finding.destination.endpoint)
-        {
-            self.destinations.push(finding.destination.clone());
+        if rung != Rung::LookedUp {
+            self.went_to(&finding.destination);
         }
         let place = self.rungs.partition_point(|reached| reached.rung < rung);
         if self.rungs.get(place).is_none_or(|reached| reached.rung != rung) {
@@ -162,6 +159,17 @@ impl Incident {
             reached.add(finding, time);
         }
         rose
+    }
+
+    /// Notes a destination; the name may become known after the first contact, by a Host field for example.
+    fn went_to(&mut self, destination: &Destination) {
+        let full = self.destinations.len() >= DESTINATIONS;
+        match self.destinations.iter_mut().find(|known| known.endpoint == destination.endpoint) {
+            Some(known) if known.name.is_none() => known.name.clone_from(&destination.name),
+            Some(_) => {}
+            None if full => {}
+            None => self.destinations.push(destination.clone()),
+        }
     }
 }
 

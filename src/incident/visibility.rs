@@ -122,7 +122,7 @@ impl Visibility {
         }
         if sight.registry_tls > 0 {
             unseen.push(format!(
-                "{} connections to package registries were encrypted: which packages and versions it fetched cannot be told",
+                "{} of its connections went to package registries, encrypted: which packages and versions it fetched cannot be told",
                 sight.registry_tls
             ));
         }

@@ -243,7 +243,7 @@ mod tests {
         assert_eq!(said.tags.iter().map(|tag| &**tag).collect::<Vec<_>>(), ["c2", "rat"]);
         assert_eq!(said.tlp, Some(Tlp::Amber));
         assert_eq!((claims[1].value, claims[1].kind), ("198.51.100.7:8000", Kind::AddressPort));
-        assert_eq!((&*claims[1].provenance.campaign, claims[1].provenance.confidence), ("feed", 50));
+        assert_eq!((&*claims[1].provenance.campaign, claims[1].provenance.confidence), ("feed", 75));
     }
 
     #[test]

@@ -11,8 +11,9 @@ use super::load_report::SourceReport;
 use super::model::{Provenance, Validity};
 use super::value::Value;
 
-/// The confidence of a list that does not state any: somebody listed it, nobody said how sure.
-pub(super) const UNSTATED_CONFIDENCE: u8 = 50;
+/// The confidence of a list that states none. Whoever hands a list to an investigation means it: a hit is
+/// `medium`, to be looked at, and not among what means little alone.
+pub(super) const UNSTATED_CONFIDENCE: u8 = 75;
 
 /// Reads a list into `loader`; `name` is the file's stem, which stands for campaign and source.
 pub(super) fn read(text: &str, name: &str, loader: &mut Loader, report: &mut SourceReport) {

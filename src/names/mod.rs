@@ -10,8 +10,8 @@ use crate::{
     bounded::BoundedMap,
     decode::Tenant,
     limits,
-    observation::{Observation, Seen},
-    protocol::dns::NameBuf,
+    observation::{DnsService, Observation, Seen},
+    protocol::{dns::NameBuf, tls::ClientHello},
     time::{Nanos, SECOND, Timestamp},
 };
 
@@ -21,6 +21,13 @@ const GRACE: Nanos = 3600 * SECOND;
 
 /// How long a name from SNI or Host names its address.
 const HELLO_LIFETIME: Nanos = 3600 * SECOND;
+
+/// The longest TTL that is believed, in seconds: seven days, as resolvers cap it (RFC 8767 section 4).
+const LONGEST_TTL: i64 = 7 * 86_400;
+
+/// Bytes of the longest name that is learned, escapes included: beyond are names of arbitrary bytes, which
+/// no client connects by.
+const NAME_TEXT: usize = 255;
 
 /// Where a name came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -89,37 +96,53 @@ impl Names {
     }
 
     /// Learns from an observation, if it names something.
+    ///
+    /// DNS counts where it was asked by unicast. SNI and Host name the flow's server only where it is the
+    /// one that is spoken to: not behind a proxy.
     pub fn learn(&mut self, observation: &Observation<'_>) {
         let head = observation.head;
         let tuple = &head.flow.tuple;
         let pair =
             Pair { tenant: head.flow.tenant, client: tuple.client.address, address: tuple.server.address };
-        let until = head.time.plus(HELLO_LIFETIME);
         match &observation.seen {
-            Seen::Dns(dns) if dns.message.is_response() => {
+            Seen::Dns(dns) if dns.service == DnsService::Dns && dns.message.is_response() => {
+                let mut latest: Option<Arc<str>> = None;
                 addresses_of_answer(&dns.message, &mut |name, address, ttl| {
-                    let until = head.time.plus(i64::from(ttl).saturating_mul(SECOND)).plus(GRACE);
-                    let named = NamedBy { name: name.into(), source: NameSource::Dns };
-                    self.put(Pair { address, ..pair }, named, until);
+                    if name.len() > NAME_TEXT {
+                        return;
+                    }
+                    let known = latest.take().filter(|known| **known == *name);
+                    let name = known.unwrap_or_else(|| name.into());
+                    latest = Some(Arc::clone(&name));
+                    let ttl = i64::from(ttl).min(LONGEST_TTL) * SECOND;
+                    let named = NamedBy { name, source: NameSource::Dns };
+                    self.put(Pair { address, ..pair }, named, head.time.plus(ttl).plus(GRACE));
                 });
             }
-            Seen::TlsClient(hello) => {
-                if let Some(name) = hello.sni.as_deref().and_then(host_name) {
-                    self.put(pair, NamedBy { name, source: NameSource::Sni }, until);
-                }
-            }
-            Seen::Quic(quic) => {
-                if let Some(name) = quic.hello.sni.as_deref().and_then(host_name) {
-                    self.put(pair, NamedBy { name, source: NameSource::Quic }, until);
-                }
-            }
-            Seen::HttpRequest(request) => {
+            _ if head.relayed => {}
+            Seen::TlsClient(hello) => self.hello(pair, hello, NameSource::Sni, head.time),
+            Seen::Quic(quic) => self.hello(pair, &quic.hello, NameSource::Quic, head.time),
+            Seen::HttpRequest(request) if !request.is_to_proxy() => {
                 if let Some(name) = request.host_name().and_then(host_name) {
-                    self.put(pair, NamedBy { name, source: NameSource::Host }, until);
+                    self.put(
+                        pair,
+                        NamedBy { name, source: NameSource::Host },
+                        head.time.plus(HELLO_LIFETIME),
+                    );
                 }
             }
             _ => {}
         }
+    }
+
+    /// Where the hello offers an encrypted name, its outer one says less than DNS.
+    fn hello(&mut self, pair: Pair, hello: &ClientHello, source: NameSource, time: Timestamp) {
+        let Some(name) = hello.sni.as_deref().and_then(host_name) else { return };
+        let known = self.pairs.get(&pair).filter(|known| known.until >= time);
+        if hello.ech && known.is_some_and(|known| known.named.source == NameSource::Dns) {
+            return;
+        }
+        self.put(pair, NamedBy { name, source }, time.plus(HELLO_LIFETIME));
     }
 
     /// The name that led `client` to `address`, if one is known at `time`.
@@ -167,5 +190,10 @@ fn host_name(text: &[u8]) -> Option<Arc<str>> {
     if plain.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() {
         return None;
     }
-    NameBuf::from_text(text).map(|name| name.to_string().to_ascii_lowercase().into())
+    let name = NameBuf::from_text(text)?.to_string().to_ascii_lowercase();
+    (name.len() <= NAME_TEXT).then(|| name.into())
 }
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

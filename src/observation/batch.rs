@@ -2,7 +2,9 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap, ops::Range, sync::Arc};
 
-use super::vocabulary::{DnsSeen, DnsService, FirstPacket, FlowClosed, Head, Observation, Seen};
+use super::vocabulary::{
+    CertificatesSeen, DnsSeen, DnsService, FirstPacket, FlowClosed, Head, Observation, Seen,
+};
 use crate::protocol::{dns, http, quic, tls};
 
 /// Observations of one worker over one batch of frames, in order.
@@ -17,12 +19,12 @@ pub struct ObservationBatch {
 #[derive(Debug)]
 enum Stored {
     FlowOpened(FirstPacket),
-    Exchange,
+    Exchange(FirstPacket),
     FlowClosed(Box<FlowClosed>),
     Dns { message: Range<usize>, service: DnsService, over_tcp: bool },
     TlsClient(Arc<tls::ClientHello>),
     TlsServer(Arc<tls::ServerHello>),
-    Certificates(Arc<[tls::Certificate]>),
+    Certificates(Arc<[tls::Certificate]>, Option<Arc<tls::ClientHello>>),
     Quic(Arc<quic::QuicHello>),
     HttpRequest(Arc<http::Request>),
     HttpResponse(Arc<http::Response>),
@@ -51,8 +53,8 @@ impl ObservationBatch {
     }
 
     /// Adds the moment when both sides have sent payload.
-    pub fn exchange(&mut self, head: Head) {
-        self.entries.push((head, Stored::Exchange));
+    pub fn exchange(&mut self, head: Head, opened: FirstPacket) {
+        self.entries.push((head, Stored::Exchange(opened)));
     }
 
     /// Adds a flow's end.
@@ -69,8 +71,8 @@ impl ObservationBatch {
     }
 
     /// Adds a client's TLS hello.
-    pub fn tls_client(&mut self, head: Head, hello: tls::ClientHello) {
-        self.entries.push((head, Stored::TlsClient(Arc::new(hello))));
+    pub fn tls_client(&mut self, head: Head, hello: Arc<tls::ClientHello>) {
+        self.entries.push((head, Stored::TlsClient(hello)));
     }
 
     /// Adds a server's TLS hello.
@@ -78,9 +80,14 @@ impl ObservationBatch {
         self.entries.push((head, Stored::TlsServer(Arc::new(hello))));
     }
 
-    /// Adds a server's certificates.
-    pub fn certificates(&mut self, head: Head, chain: Vec<tls::Certificate>) {
-        self.entries.push((head, Stored::Certificates(chain.into())));
+    /// Adds a server's certificates, with the hello that they answer if that was seen.
+    pub fn certificates(
+        &mut self,
+        head: Head,
+        chain: Vec<tls::Certificate>,
+        hello: Option<Arc<tls::ClientHello>>,
+    ) {
+        self.entries.push((head, Stored::Certificates(chain.into(), hello)));
     }
 
     /// Adds a QUIC client's hello.
@@ -98,11 +105,6 @@ impl ObservationBatch {
         self.entries.push((head, Stored::HttpResponse(Arc::new(response))));
     }
 
-    /// Puts the observations in order; needed where timers were fired out of it.
-    pub fn sort(&mut self) {
-        self.entries.sort_by_key(|(head, _)| head.order);
-    }
-
     /// The observations in order.
     pub fn iter(&self) -> impl Iterator<Item = Observation<'_>> {
         (0..self.entries.len()).filter_map(|index| self.get(index))
@@ -113,7 +115,7 @@ impl ObservationBatch {
         let (head, stored) = self.entries.get(index)?;
         let seen = match stored {
             Stored::FlowOpened(first) => Seen::FlowOpened(*first),
-            Stored::Exchange => Seen::Exchange,
+            Stored::Exchange(opened) => Seen::Exchange(*opened),
             Stored::FlowClosed(closed) => Seen::FlowClosed(closed),
             Stored::Dns { message, service, over_tcp } => Seen::Dns(DnsSeen {
                 message: dns::Message::parse(self.messages.get(message.clone())?)?,
@@ -122,7 +124,9 @@ impl ObservationBatch {
             }),
             Stored::TlsClient(hello) => Seen::TlsClient(hello),
             Stored::TlsServer(hello) => Seen::TlsServer(hello),
-            Stored::Certificates(chain) => Seen::Certificates(chain),
+            Stored::Certificates(chain, hello) => {
+                Seen::Certificates(CertificatesSeen { chain, hello: hello.as_ref() })
+            }
             Stored::Quic(hello) => Seen::Quic(hello),
             Stored::HttpRequest(request) => Seen::HttpRequest(request),
             Stored::HttpResponse(response) => Seen::HttpResponse(response),

@@ -43,6 +43,8 @@ pub struct Counters {
     pub tunnels: [u64; TUNNELS.len()],
     /// DNS messages over UDP.
     pub dns_messages: u64,
+    /// Flows that are read no further, because readers held too much.
+    pub given_up: u64,
     /// What became of flows.
     pub flows: TableCounters,
     /// Flows in the table now.
@@ -146,6 +148,7 @@ impl Counters {
     pub fn clear_of_frames(&mut self) {
         *self = Self {
             dns_messages: self.dns_messages,
+            given_up: self.given_up,
             flows: self.flows,
             flows_active: self.flows_active,
             reassembly: self.reassembly,
@@ -183,6 +186,7 @@ impl Counters {
             ("flow.active", self.flows_active),
             ("flow.timed_out", self.flows.timed_out),
             ("flow.evicted", self.flows.evicted),
+            ("app_layer.given_up", self.given_up),
         ]);
         let tcp = &self.reassembly;
         list.extend([

@@ -1,6 +1,9 @@
 //! What a UDP datagram is: DNS at its ports by right, DNS elsewhere and QUIC by content.
 
-use super::{emit::Emitter, vocabulary::DnsService};
+use super::{
+    emit::{Emitter, Roles},
+    vocabulary::DnsService,
+};
 use crate::{
     decode::UdpView,
     flow::Direction,
@@ -9,7 +12,7 @@ use crate::{
 };
 
 /// Ports that DNS messages are taken from by right; elsewhere their content must be beyond doubt.
-const DNS_PORT: u16 = 53;
+pub const DNS_PORT: u16 = 53;
 const MDNS_PORT: u16 = 5353;
 const LLMNR_PORT: u16 = 5355;
 
@@ -20,12 +23,24 @@ pub struct DatagramInspection {
     app: &'static str,
     /// Datagrams looked at in vain.
     looked: u64,
+    /// Whether the protocol's client is the flow's server.
+    swapped: bool,
 }
 
 impl DatagramInspection {
     /// EVE's name of the protocol; `failed` when payload was looked at in vain.
     pub fn app(&self) -> &'static str {
         if self.app.is_empty() && self.looked > 0 { "failed" } else { self.app }
+    }
+
+    /// Whether the protocol shows that its client is the flow's server.
+    pub fn roles_swapped(&self) -> bool {
+        self.swapped
+    }
+
+    /// Bytes held of an unfinished hello.
+    pub fn held(&self) -> usize {
+        self.quic.as_ref().map_or(0, |stream| stream.held())
     }
 
     /// Notes that the flow carries DNS at its own port.
@@ -36,7 +51,7 @@ impl DatagramInspection {
     /// Tells what is left at the flow's end.
     pub fn finish(&mut self, emitter: &mut Emitter<'_>) {
         if let Some(hello) = self.quic.as_mut().and_then(|stream| stream.finish()) {
-            emitter.quic(hello);
+            emitter.quic(hello, self.roles());
         }
     }
 
@@ -44,7 +59,9 @@ impl DatagramInspection {
     pub fn inspect(&mut self, direction: Direction, udp: &UdpView<'_>, emitter: &mut Emitter<'_>) -> u64 {
         if let Some(stream) = &mut self.quic {
             if let Some(hello) = stream.datagram(direction, udp.payload) {
-                emitter.quic(hello);
+                // The reader knows a client by its keys.
+                self.swapped = direction == Direction::ToClient;
+                emitter.quic(hello, self.roles());
             }
             return 0;
         }
@@ -53,8 +70,9 @@ impl DatagramInspection {
                 self.app = "dns";
                 let is_response =
                     dns::Message::parse(udp.payload).is_some_and(|message| message.is_response());
-                let direction = if is_response { Direction::ToClient } else { Direction::ToServer };
-                emitter.dns(direction, udp.payload, DnsService::Dns, false);
+                let role = if is_response { Direction::ToClient } else { Direction::ToServer };
+                self.swapped = role != direction;
+                emitter.dns(role, udp.payload, DnsService::Dns, false, self.roles());
                 return 1;
             }
             if self.app.is_empty() && quic::identify(udp.payload) == Verdict::Yes {
@@ -65,6 +83,10 @@ impl DatagramInspection {
             self.looked += 1;
         }
         0
+    }
+
+    fn roles(&self) -> Roles {
+        Roles { swapped: self.swapped, relayed: false }
     }
 }
 

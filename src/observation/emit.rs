@@ -1,14 +1,26 @@
 //! Writes observations of one flow in their order.
 
+use std::sync::Arc;
+
 use super::{
     batch::ObservationBatch,
     vocabulary::{DnsService, FirstPacket, FlowClosed, FlowIdentity, Head, Order},
 };
 use crate::{
-    flow::Direction,
+    flow::{Direction, FiveTuple},
     protocol::{http, quic, tls},
     time::Timestamp,
 };
+
+/// How a protocol lies over the flow that carries it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Roles {
+    /// The protocol's client is the flow's server: the capture began in the middle and the guess was
+    /// wrong, or the server asks. Directions count from the protocol's client.
+    pub swapped: bool,
+    /// See [`Head::relayed`].
+    pub relayed: bool,
+}
 
 /// Puts observations of one flow into a batch, each behind the one before.
 #[derive(Debug)]
@@ -46,51 +58,67 @@ impl<'b> Emitter<'b> {
 
     /// A flow's first packet.
     pub fn flow_opened(&mut self, direction: Direction, first: FirstPacket) {
-        let head = self.head(direction);
+        let head = self.head(direction, Roles::default());
         self.batch.flow_opened(head, first);
     }
 
-    /// Both sides have sent payload.
-    pub fn exchange(&mut self, direction: Direction) {
-        let head = self.head(direction);
-        self.batch.exchange(head);
+    /// Both sides have sent payload; the latest packet went in `direction`.
+    pub fn exchange(&mut self, direction: Direction, opened: FirstPacket, roles: Roles) {
+        let direction = if roles.swapped { direction.reverse() } else { direction };
+        let head = self.head(direction, roles);
+        self.batch.exchange(head, opened);
     }
 
-    /// The flow's end.
-    pub fn flow_closed(&mut self, closed: FlowClosed) {
-        let head = self.head(Direction::ToServer);
+    /// The flow's end, told by a client and a server that are `roles`'.
+    pub fn flow_closed(&mut self, closed: FlowClosed, roles: Roles) {
+        let head = self.head(Direction::ToServer, roles);
         self.batch.flow_closed(head, closed);
     }
 
-    /// A DNS message.
-    pub fn dns(&mut self, direction: Direction, message: &[u8], service: DnsService, over_tcp: bool) {
-        let head = self.head(direction);
+    /// A DNS message, to whoever answers or asks.
+    pub fn dns(
+        &mut self,
+        direction: Direction,
+        message: &[u8],
+        service: DnsService,
+        over_tcp: bool,
+        roles: Roles,
+    ) {
+        let head = self.head(direction, roles);
         self.batch.dns(head, message, service, over_tcp);
     }
 
     /// A QUIC client's hello.
-    pub fn quic(&mut self, hello: quic::QuicHello) {
-        let head = self.head(Direction::ToServer);
+    pub fn quic(&mut self, hello: quic::QuicHello, roles: Roles) {
+        let head = self.head(Direction::ToServer, roles);
         self.batch.quic(head, hello);
     }
 
-    /// What a TLS connection shows.
-    pub fn tls(&mut self, events: Vec<tls::TlsEvent>) {
+    /// What a TLS connection shows. The client's hello is kept in `hello` for as long as the server's
+    /// certificate may come.
+    pub fn tls(
+        &mut self,
+        events: Vec<tls::TlsEvent>,
+        roles: Roles,
+        kept: &mut Option<Arc<tls::ClientHello>>,
+    ) {
         for event in events {
             match event {
                 tls::TlsEvent::ClientHello(hello) => {
-                    let head = self.head(Direction::ToServer);
+                    let head = self.head(Direction::ToServer, roles);
+                    let hello = Arc::new(hello);
+                    *kept = Some(Arc::clone(&hello));
                     self.batch.tls_client(head, hello);
                 }
                 tls::TlsEvent::ServerHello(hello) => {
-                    let head = self.head(Direction::ToClient);
+                    let head = self.head(Direction::ToClient, roles);
                     self.batch.tls_server(head, hello);
                 }
                 // That a side turned to encryption without showing anything is told by what is missing.
                 tls::TlsEvent::Encrypted => {}
                 tls::TlsEvent::Certificates(chain) => {
-                    let head = self.head(Direction::ToClient);
-                    self.batch.certificates(head, chain);
+                    let head = self.head(Direction::ToClient, roles);
+                    self.batch.certificates(head, chain, kept.take());
                 }
             }
         }
@@ -102,16 +130,16 @@ impl<'b> Emitter<'b> {
     }
 
     /// What an HTTP connection shows; answers the tunnel for another protocol that it became.
-    pub fn http(&mut self, events: Vec<http::HttpEvent>) -> Option<Box<http::Tunnel>> {
+    pub fn http(&mut self, events: Vec<http::HttpEvent>, roles: Roles) -> Option<Box<http::Tunnel>> {
         let mut tunnel = None;
         for event in events {
             match event {
                 http::HttpEvent::Request(request) => {
-                    let head = self.head(Direction::ToServer);
+                    let head = self.head(Direction::ToServer, roles);
                     self.batch.http_request(head, request);
                 }
                 http::HttpEvent::Response(response) => {
-                    let head = self.head(Direction::ToClient);
+                    let head = self.head(Direction::ToClient, roles);
                     self.batch.http_response(head, *response);
                 }
                 http::HttpEvent::Tunnel(into) => tunnel = Some(into),
@@ -120,8 +148,13 @@ impl<'b> Emitter<'b> {
         tunnel
     }
 
-    fn head(&mut self, direction: Direction) -> Head {
-        let head = Head { order: self.order, time: self.time, flow: self.flow, direction };
+    fn head(&mut self, direction: Direction, roles: Roles) -> Head {
+        let mut flow = self.flow;
+        if roles.swapped {
+            let FiveTuple { client, server, protocol } = flow.tuple;
+            flow.tuple = FiveTuple { client: server, server: client, protocol };
+        }
+        let head = Head { order: self.order, time: self.time, flow, direction, relayed: roles.relayed };
         // A timer's observations share one place and keep the order in which they are written.
         self.order.sequence += u64::from(self.order.by_packet);
         head

@@ -1,6 +1,12 @@
 //! One connection's application protocol: found by content, read by its reader, told as observations.
 
-use super::{emit::Emitter, vocabulary::DnsService};
+use std::sync::Arc;
+
+use super::{
+    datagrams::DNS_PORT,
+    emit::{Emitter, Roles},
+    vocabulary::DnsService,
+};
 use crate::{
     flow::{Direction, Piece},
     limits,
@@ -13,6 +19,9 @@ pub const BOTH: [Direction; 2] = [Direction::ToServer, Direction::ToClient];
 /// Bytes that one side may send before its protocol must be told.
 const HEAD: usize = 4 << 10;
 
+/// What a ClientHello that waits for the server's certificate is counted as.
+const HELLO_COST: usize = 2 << 10;
+
 /// What is known of one TCP connection's protocol.
 #[derive(Debug, Default)]
 pub struct Inspection {
@@ -22,6 +31,12 @@ pub struct Inspection {
     /// First bytes of each side that may be the beginning of a protocol.
     head: [Vec<u8>; 2],
     app: &'static str,
+    /// Whether the beginning of the connection was not captured.
+    midstream: bool,
+    /// Whether the reader's protocol began behind another one.
+    relayed: bool,
+    /// Whether the protocol's client is the flow's server.
+    swapped: bool,
 }
 
 #[derive(Debug, Default)]
@@ -30,11 +45,26 @@ enum Reader {
     #[default]
     Unknown,
     Dns(Box<[dns::DnsStream; 2]>),
-    Tls(Box<tls::TlsStream>),
+    Tls(Box<TlsReader>),
     Http(Box<http::HttpStream>),
+    /// Nothing more is read.
+    Over,
+}
+
+#[derive(Debug, Default)]
+struct TlsReader {
+    stream: tls::TlsStream,
+    /// The client's hello, while the server's certificate may come.
+    hello: Option<Arc<tls::ClientHello>>,
 }
 
 impl Inspection {
+    /// Of a connection whose beginning was not captured: what is looked at in vain is no other protocol
+    /// in front of the one that is found then.
+    pub fn midstream() -> Self {
+        Self { midstream: true, ..Self::default() }
+    }
+
     /// EVE's name of the protocol; `failed` when payload was looked at in vain, empty without payload.
     pub fn app(&self) -> &'static str {
         match self.app {
@@ -43,9 +73,26 @@ impl Inspection {
         }
     }
 
+    /// Whether the protocol shows that its client is the flow's server.
+    pub fn roles_swapped(&self) -> bool {
+        self.swapped
+    }
+
+    /// Bytes held of unfinished messages.
+    pub fn held(&self) -> usize {
+        let reader = match &self.reader {
+            Reader::Unknown | Reader::Over => 0,
+            Reader::Dns(sides) => sides.iter().map(dns::DnsStream::held).sum(),
+            Reader::Tls(tls) => tls.stream.held() + if tls.hello.is_some() { HELLO_COST } else { 0 },
+            Reader::Http(stream) => stream.held(),
+        };
+        reader + self.head.iter().map(Vec::capacity).sum::<usize>()
+    }
+
     /// Takes a piece of one side, in order; the answer says what is wanted of that side next.
     pub fn piece(&mut self, direction: Direction, piece: Piece<'_>, emitter: &mut Emitter<'_>) -> Need {
         match (&mut self.reader, piece) {
+            (Reader::Over, _) => Need::Nothing,
             (Reader::Unknown, Piece::Data(bytes)) => self.identify(direction, bytes, emitter),
             (Reader::Unknown, Piece::Gap(_) | Piece::Skipped(_)) => {
                 // What began before the gap will not be completed.
@@ -56,26 +103,36 @@ impl Inspection {
             }
             (Reader::Dns(sides), piece) => {
                 let Some(side) = sides.get_mut(direction.index()) else { return Need::Nothing };
-                let mut each = |message: &[u8]| emitter.dns(direction, message, DnsService::Dns, true);
+                let (relayed, swapped) = (self.relayed, &mut self.swapped);
+                let mut each = |message: &[u8]| {
+                    *swapped |= tell_dns(direction, message, relayed, emitter);
+                };
                 match piece {
                     Piece::Data(bytes) => side.push(bytes, &mut each),
                     Piece::Gap(_) | Piece::Skipped(_) => side.gap(&mut each),
                 }
                 Need::More
             }
-            (Reader::Tls(stream), piece) => {
+            (Reader::Tls(tls), piece) => {
                 let mut events = Vec::new();
                 let need = match piece {
-                    Piece::Data(bytes) => stream.push(direction, bytes, &mut events),
-                    Piece::Gap(_) | Piece::Skipped(_) => stream.gap(direction, &mut events),
+                    Piece::Data(bytes) => tls.stream.push(direction, bytes, &mut events),
+                    Piece::Gap(_) | Piece::Skipped(_) => tls.stream.gap(direction, &mut events),
                 };
-                emitter.tls(events);
+                self.swapped = tls.stream.client() == Some(Direction::ToClient);
+                let roles = Roles { swapped: self.swapped, relayed: self.relayed };
+                emitter.tls(events, roles, &mut tls.hello);
+                if BOTH.iter().all(|&side| tls.stream.need(side) == Need::Nothing) {
+                    tls.hello = None;
+                }
                 need
             }
             (Reader::Http(stream), piece) => {
                 let mut events = Vec::new();
                 let need = stream.piece(direction, piece, &mut events);
-                match emitter.http(events) {
+                self.swapped = stream.roles_swapped();
+                let roles = Roles { swapped: self.swapped, relayed: self.relayed };
+                match emitter.http(events, roles) {
                     Some(tunnel) => self.enter(&tunnel, emitter),
                     None => need,
                 }
@@ -83,26 +140,31 @@ impl Inspection {
         }
     }
 
-    /// Tells what is left when the connection ends.
+    /// Tells what is left when the connection ends, or when others need the room; reads nothing more.
     pub fn finish(&mut self, emitter: &mut Emitter<'_>) {
-        match std::mem::take(&mut self.reader) {
-            Reader::Unknown => {}
+        for (looked, head) in self.looked.iter_mut().zip(std::mem::take(&mut self.head)) {
+            *looked += head.len() as u64;
+        }
+        let roles = Roles { swapped: self.swapped, relayed: self.relayed };
+        match std::mem::replace(&mut self.reader, Reader::Over) {
+            Reader::Unknown | Reader::Over => {}
             Reader::Dns(mut sides) => {
                 for (direction, side) in BOTH.into_iter().zip(sides.iter_mut()) {
                     side.finish(&mut |message: &[u8]| {
-                        emitter.dns(direction, message, DnsService::Dns, true);
+                        tell_dns(direction, message, self.relayed, emitter);
                     });
                 }
             }
-            Reader::Tls(mut stream) => {
+            Reader::Tls(mut tls) => {
                 let mut events = Vec::new();
-                stream.finish(&mut events);
-                emitter.tls(events);
+                tls.stream.finish(&mut events);
+                emitter.tls(events, roles, &mut tls.hello);
             }
             Reader::Http(mut stream) => {
                 let mut events = Vec::new();
                 stream.finish(&mut events);
-                emitter.http(events);
+                let roles = Roles { swapped: stream.roles_swapped(), ..roles };
+                emitter.http(events, roles);
             }
         }
     }
@@ -111,6 +173,8 @@ impl Inspection {
     fn enter(&mut self, tunnel: &http::Tunnel, emitter: &mut Emitter<'_>) -> Need {
         self.reader = Reader::Unknown;
         self.looked = [0; 2];
+        // An upgrade stays at the same server.
+        self.relayed |= tunnel.request.as_ref().is_none_or(|request| request.method == b"CONNECT");
         for (direction, bytes) in BOTH.into_iter().zip([&tunnel.to_server, &tunnel.to_client]) {
             if !bytes.is_empty() {
                 self.piece(direction, Piece::Data(bytes), emitter);
@@ -119,68 +183,106 @@ impl Inspection {
         Need::More
     }
 
-    /// Looks whether `bytes`, behind what this side has sent and not yet given up, begin a protocol.
+    /// Looks whether `bytes` begin a protocol, alone or behind what this side sent last and what could not
+    /// be told yet. What is in front of a protocol (a SOCKS or SMTP dialogue) ends with a segment, because
+    /// its sender waits for the answer.
     fn identify(&mut self, direction: Direction, bytes: &[u8], emitter: &mut Emitter<'_>) -> Need {
         let (side, other) = (direction.index(), direction.reverse().index());
-        let [mut to_server, mut to_client] = std::mem::take(&mut self.head);
-        let held = if side == 0 { &mut to_server } else { &mut to_client };
-        let candidate = if held.is_empty() {
-            bytes
-        } else {
+        let mut heads = std::mem::take(&mut self.head);
+        let mut held = std::mem::take(&mut heads[side]);
+        let before = held.len();
+        let joined = if before > 0 {
             held.extend_from_slice(bytes);
             held.as_slice()
+        } else {
+            bytes
         };
-        let Some(reader) = self.reader_for(candidate, emitter) else {
-            let unsure = self.may_become_clear(candidate);
-            let length = candidate.len() as u64;
-            if unsure && held.is_empty() {
-                held.extend_from_slice(bytes);
-            } else if !unsure {
+        let found = [joined, bytes].into_iter().find_map(|first| Some((first, protocol_of(first, emitter)?)));
+        let Some((first, protocol)) = found else {
+            let passed = if may_become_clear(joined) {
+                if before == 0 {
+                    held.extend_from_slice(bytes);
+                }
+                0
+            } else if before > 0 && may_become_clear(bytes) {
+                held.drain(..before);
+                before
+            } else {
+                let passed = joined.len();
                 held.clear();
-                self.looked[side] += length;
-            }
-            self.head = [to_server, to_client];
+                passed
+            };
+            heads[side] = held;
+            self.head = heads;
+            self.looked[side] += passed as u64;
             return if self.looked[side] >= limits::IDENTIFY_BYTES { Need::Nothing } else { Need::More };
         };
-        self.reader = reader;
-        // What the other side has sent so far belongs to the same protocol.
-        let waiting = if other == 0 { &to_server } else { &to_client };
-        if !waiting.is_empty() {
-            self.piece(direction.reverse(), Piece::Data(waiting), emitter);
+        let is_behind = first.len() < joined.len() || self.looked.iter().any(|&looked| looked > 0);
+        self.relayed |= is_behind && !self.midstream;
+        (self.app, self.reader) = protocol.reader();
+        // What the other side has sent so far belongs to the same protocol if it can.
+        let waiting = std::mem::take(&mut heads[other]);
+        if !waiting.is_empty() && protocol.verdict(&waiting) != Verdict::No {
+            self.piece(direction.reverse(), Piece::Data(&waiting), emitter);
         }
-        let candidate = match (side, &to_server, &to_client) {
-            (0, held, _) | (_, _, held) if !held.is_empty() => held.as_slice(),
-            _ => bytes,
-        };
-        self.piece(direction, Piece::Data(candidate), emitter)
-    }
-
-    /// The reader of the protocol that `candidate` begins, if that is certain.
-    fn reader_for(&mut self, candidate: &[u8], emitter: &Emitter<'_>) -> Option<Reader> {
-        let (app, reader) = if tls::identify(candidate) == Verdict::Yes {
-            ("tls", Reader::Tls(Box::default()))
-        } else if http::identify(candidate) == Verdict::Yes {
-            ("http", Reader::Http(Box::default()))
-        } else if dns::looks_like_dns_stream(candidate) == Verdict::Yes || begins_dns(candidate, emitter) {
-            ("dns", Reader::Dns(Box::default()))
-        } else {
-            return None;
-        };
-        self.app = app;
-        Some(reader)
-    }
-
-    fn may_become_clear(&self, candidate: &[u8]) -> bool {
-        let verdicts =
-            [tls::identify(candidate), http::identify(candidate), dns::looks_like_dns_stream(candidate)];
-        candidate.len() < HEAD && verdicts.contains(&Verdict::Unsure)
+        self.piece(direction, Piece::Data(first), emitter)
     }
 }
 
+/// The protocols that are read.
+#[derive(Clone, Copy, Debug)]
+enum Protocol {
+    Tls,
+    Http,
+    Dns,
+}
+
+impl Protocol {
+    const ALL: [Self; 3] = [Self::Tls, Self::Http, Self::Dns];
+
+    fn verdict(self, first: &[u8]) -> Verdict {
+        match self {
+            Self::Tls => tls::identify(first),
+            Self::Http => http::identify(first),
+            Self::Dns => dns::looks_like_dns_stream(first),
+        }
+    }
+
+    /// EVE's name, and a fresh reader.
+    fn reader(self) -> (&'static str, Reader) {
+        match self {
+            Self::Tls => ("tls", Reader::Tls(Box::default())),
+            Self::Http => ("http", Reader::Http(Box::default())),
+            Self::Dns => ("dns", Reader::Dns(Box::default())),
+        }
+    }
+}
+
+/// The protocol that `first` begins, if that is certain.
+fn protocol_of(first: &[u8], emitter: &Emitter<'_>) -> Option<Protocol> {
+    let certain = Protocol::ALL.into_iter().find(|protocol| protocol.verdict(first) == Verdict::Yes);
+    certain.or_else(|| begins_dns(first, emitter).then_some(Protocol::Dns))
+}
+
+fn may_become_clear(first: &[u8]) -> bool {
+    first.len() < HEAD && Protocol::ALL.iter().any(|protocol| protocol.verdict(first) == Verdict::Unsure)
+}
+
 /// At DNS's own port a message that is odd is a DNS message still, if its length is possible.
-fn begins_dns(candidate: &[u8], emitter: &Emitter<'_>) -> bool {
+fn begins_dns(first: &[u8], emitter: &Emitter<'_>) -> bool {
     const HEADER: u16 = 12;
-    emitter.has_port(53)
-        && crate::bytes::u16_at(candidate, 0).is_some_and(|length| length >= HEADER)
-        && candidate.len() > usize::from(HEADER)
+    emitter.has_port(DNS_PORT)
+        && crate::bytes::u16_at(first, 0).is_some_and(|length| length >= HEADER)
+        && first.len() > usize::from(HEADER)
+}
+
+/// Tells a DNS message that went in `direction`; answers whether the flow's server asked. At DNS's own
+/// port the ports tell who answers, elsewhere the message does.
+fn tell_dns(direction: Direction, message: &[u8], relayed: bool, emitter: &mut Emitter<'_>) -> bool {
+    let is_response = dns::Message::parse(message).is_some_and(|message| message.is_response());
+    let by_message = if is_response { Direction::ToClient } else { Direction::ToServer };
+    let swapped = !emitter.has_port(DNS_PORT) && by_message != direction;
+    let role = if swapped { direction.reverse() } else { direction };
+    emitter.dns(role, message, DnsService::Dns, true, Roles { swapped, relayed });
+    swapped
 }

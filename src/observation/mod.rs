@@ -8,14 +8,18 @@ mod batch;
 mod counters;
 mod datagrams;
 mod emit;
+mod holders;
 mod inspection;
 mod observer;
 mod vocabulary;
+
+#[cfg(test)]
+mod tests;
 
 pub use batch::{ObservationBatch, merge_in_order};
 pub use counters::{Counters, add_counters};
 pub use observer::{Observer, ObserverOptions};
 pub use vocabulary::{
-    DnsSeen, DnsService, FirstPacket, FlowClosed, FlowEnd, FlowIdentity, Head, Observation, Order, Seen,
-    SideTotals,
+    CertificatesSeen, DnsSeen, DnsService, FirstPacket, FlowClosed, FlowEnd, FlowIdentity, Head, Observation,
+    Order, Seen, SideTotals,
 };

@@ -8,7 +8,8 @@ use super::{
     batch::ObservationBatch,
     counters::Counters,
     datagrams::{DatagramInspection, dns_direction, dns_service},
-    emit::Emitter,
+    emit::{Emitter, Roles},
+    holders::{Holders, Holding},
     inspection::{BOTH, Inspection},
     vocabulary::{DnsService, FirstPacket, FlowClosed, FlowEnd, FlowIdentity, SideTotals},
 };
@@ -54,6 +55,7 @@ pub struct Observer {
     flows: FlowTable<Tracked>,
     fragments: Fragments,
     budget: ReassemblyBudget,
+    holders: Holders,
     counters: Counters,
     /// The latest packet time; it never goes back.
     clock: Timestamp,
@@ -76,6 +78,16 @@ struct Tracked {
     sides: [SideStream; 2],
     tcp: Inspection,
     udp: DatagramInspection,
+    holding: Holding,
+}
+
+impl Tracked {
+    /// Who is the flow's client. Where the handshake was seen there is no doubt, else the protocol tells.
+    fn roles(&self) -> Roles {
+        let is_guess = matches!(self.opened, FirstPacket::Midstream | FirstPacket::Datagram);
+        let swapped = is_guess && (self.tcp.roles_swapped() || self.udp.roles_swapped());
+        Roles { swapped, relayed: false }
+    }
 }
 
 /// One packet of a flow on its way through the observer.
@@ -98,6 +110,7 @@ impl Observer {
             flows: FlowTable::new(limits::FLOWS / shards as usize),
             fragments: Fragments::default(),
             budget: ReassemblyBudget::new(limits::REASSEMBLY_BYTES / shards as usize),
+            holders: Holders::new(limits::INSPECTION_BYTES / shards as usize),
             counters: Counters::default(),
             clock: Timestamp::MIN,
             first: None,
@@ -134,7 +147,7 @@ impl Observer {
         rest.sort_by_key(|flow| flow.first_packet);
         for flow in rest {
             let time = self.clock;
-            self.close(flow, FlowEnd::EndOfInput, time, u64::MAX, out);
+            self.close(flow, FlowEnd::EndOfInput, Cause::Timer(time), u64::MAX, out);
         }
     }
 
@@ -197,7 +210,7 @@ impl Observer {
         expired.sort_by_key(|flow| (flow.deadline(), flow.first_packet));
         for flow in expired.drain(..) {
             let due = flow.deadline();
-            self.close(flow, FlowEnd::Timeout, due, number, out);
+            self.close(flow, FlowEnd::Timeout, Cause::Timer(due), number, out);
         }
         self.expired = expired;
     }
@@ -267,6 +280,7 @@ impl Observer {
             udp.payload,
             service,
             false,
+            Roles::default(),
         );
     }
 
@@ -280,13 +294,13 @@ impl Observer {
             let reopened = matches!(&packet.decoded.transport,
                 Transport::Tcp(tcp) if flow.tcp.is_reopened_by(tcp, direction));
             let end = if flow.deadline() <= self.clock {
-                Some((FlowEnd::Timeout, flow.deadline()))
+                Some((FlowEnd::Timeout, Cause::Timer(flow.deadline())))
             } else {
-                reopened.then_some((FlowEnd::Reused, packet.time))
+                reopened.then_some((FlowEnd::Reused, Cause::Packet(packet.time)))
             };
-            if let Some((end, due)) = end {
+            if let Some((end, cause)) = end {
                 if let Some(old) = self.flows.remove(found) {
-                    self.close(old, end, due, packet.number, out);
+                    self.close(old, end, cause, packet.number, out);
                 }
                 index = Lookup::Absent;
             }
@@ -339,8 +353,13 @@ impl Observer {
                 exchanged: false,
                 gap_bytes: [0; 2],
                 sides: Default::default(),
-                tcp: Inspection::default(),
+                tcp: if opened == FirstPacket::Midstream {
+                    Inspection::midstream()
+                } else {
+                    Inspection::default()
+                },
                 udp: DatagramInspection::default(),
+                holding: Holding::default(),
             },
         };
         let identity = identity_of(&flow);
@@ -348,7 +367,7 @@ impl Observer {
         let mut evicted = Vec::new();
         let index = self.flows.insert(flow, &mut |old| evicted.push(old));
         for old in evicted {
-            self.close(old, FlowEnd::Evicted, packet.time, packet.number, out);
+            self.close(old, FlowEnd::Evicted, Cause::Packet(packet.time), packet.number, out);
         }
         if !is_dns {
             Emitter::for_packet(out, identity, packet.time, packet.number, 0).flow_opened(direction, opened);
@@ -373,6 +392,15 @@ impl Observer {
         // The packet's first observation may have been the flow's opening.
         let mut emitter = Emitter::for_packet(out, identity, packet.time, packet.number, 1);
 
+        // Before what the payload says: that there is an answer comes before what it is.
+        let both = data.totals.iter().all(|side| side.payload > 0);
+        let one_and_ack = acknowledged && data.totals[here].payload > 0;
+        if !data.exchanged && (both || one_and_ack) {
+            data.exchanged = true;
+            let (opened, roles) = (data.opened, data.roles());
+            emitter.exchange(direction, opened, roles);
+        }
+
         let first_byte = if tcp.has(TcpView::SYN) { tcp.sequence.wrapping_add(1) } else { tcp.sequence };
         if tcp.has(TcpView::SYN) {
             data.sides[here].start(first_byte);
@@ -395,14 +423,32 @@ impl Observer {
             });
             apply(need, side, &mut self.budget);
         }
-        let both = data.totals.iter().all(|side| side.payload > 0);
-        let one_and_ack = acknowledged && data.totals[here].payload > 0;
-        if !data.exchanged && (both || one_and_ack) {
-            data.exchanged = true;
-            emitter.exchange(direction);
-        }
+        let held = data.tcp.held();
+        self.holders.update(index, &mut data.holding, held);
         if shorter_timeout {
             self.flows.rearm(index);
+        }
+        self.make_room(packet, out);
+    }
+
+    /// While readers hold too much, the flow that has held longest tells what it has and is read no further.
+    fn make_room(&mut self, packet: &Packet<'_>, out: &mut ObservationBatch) {
+        let flows = &self.flows;
+        let holding_at = |place| flows.get(place).map(|flow| flow.data.holding);
+        self.holders.tidy(holding_at);
+        while self.holders.is_over() {
+            let flows = &self.flows;
+            let holding_at = |place| flows.get(place).map(|flow| flow.data.holding);
+            let Some(place) = self.holders.take_oldest(holding_at) else { return };
+            let Some(flow) = self.flows.get_mut(place) else { continue };
+            let identity = identity_of(flow);
+            let data = &mut flow.data;
+            let mut emitter = Emitter::for_packet(out, identity, packet.time, packet.number, 1);
+            data.tcp.finish(&mut emitter);
+            data.udp.finish(&mut emitter);
+            data.sides.iter_mut().for_each(|side| side.stop(&mut self.budget));
+            self.holders.update(place, &mut data.holding, 0);
+            self.counters.given_up += 1;
         }
     }
 
@@ -414,17 +460,23 @@ impl Observer {
         data.totals[direction.index()].payload += u64::from(udp.payload_length);
         let mut emitter = Emitter::for_packet(out, identity, packet.time, packet.number, 1);
         let is_dns = dns_service(udp).is_some();
+        if !data.exchanged && !is_dns && data.totals.iter().all(|side| side.payload > 0) {
+            data.exchanged = true;
+            let (opened, roles) = (data.opened, data.roles());
+            emitter.exchange(direction, opened, roles);
+        }
         if is_dns {
             self.counters.dns_messages += 1;
             data.udp.is_dns();
-            emitter.dns(dns_direction(udp), udp.payload, DnsService::Dns, false);
+            let role = dns_direction(udp);
+            let roles = Roles { swapped: role != direction, relayed: false };
+            emitter.dns(role, udp.payload, DnsService::Dns, false, roles);
         } else {
             self.counters.dns_messages += data.udp.inspect(direction, udp, &mut emitter);
         }
-        if !data.exchanged && !is_dns && data.totals.iter().all(|side| side.payload > 0) {
-            data.exchanged = true;
-            emitter.exchange(direction);
-        }
+        let held = data.udp.held();
+        self.holders.update(index, &mut data.holding, held);
+        self.make_room(packet, out);
     }
 
     /// Tells what is left of a flow, and its end.
@@ -432,13 +484,18 @@ impl Observer {
         &mut self,
         mut flow: Flow<Tracked>,
         end: FlowEnd,
-        due: Timestamp,
+        cause: Cause,
         packet: u64,
         out: &mut ObservationBatch,
     ) {
         let identity = identity_of(&flow);
-        let mut emitter = Emitter::for_timer(out, identity, due, packet, flow.first_packet);
+        let mut emitter = match cause {
+            Cause::Timer(due) => Emitter::for_timer(out, identity, due, packet, flow.first_packet),
+            Cause::Packet(time) => Emitter::for_packet(out, identity, time, packet, 0),
+        };
         let data = &mut flow.data;
+        // Nothing is held at this place any more; what waited for it is stale.
+        self.holders.update(0, &mut data.holding, 0);
         for (direction, side) in BOTH.into_iter().zip(&mut data.sides) {
             let inspection = &mut data.tcp;
             side.finish(&mut self.budget, &mut |piece| {
@@ -456,20 +513,36 @@ impl Observer {
             ) => FlowEnd::Rst,
             (end, _) => end,
         };
+        let roles = data.roles();
+        let ([mut to_server, mut to_client], mut gap_bytes) = (data.totals, data.gap_bytes);
+        if roles.swapped {
+            std::mem::swap(&mut to_server, &mut to_client);
+            gap_bytes.reverse();
+        }
         let app_protocol = if flow.key.protocol == TCP { data.tcp.app() } else { data.udp.app() };
-        emitter.flow_closed(FlowClosed {
+        let closed = FlowClosed {
             first: flow.first,
             last: flow.last,
             opened: data.opened,
-            to_server: data.totals[0],
-            to_client: data.totals[1],
+            to_server,
+            to_client,
             state: flow.tcp.state(),
             end,
             app_protocol,
-            gap_bytes: data.gap_bytes,
+            gap_bytes,
             data_after_reset: flow.tcp.data_after_reset,
-        });
+        };
+        emitter.flow_closed(closed, roles);
     }
+}
+
+/// What ends a flow.
+#[derive(Clone, Copy)]
+enum Cause {
+    /// A timer that was due then, before the packet that set it off.
+    Timer(Timestamp),
+    /// A packet of that time which needs the flow's place.
+    Packet(Timestamp),
 }
 
 /// Bytes that a piece says are missing for good, where their number is known.

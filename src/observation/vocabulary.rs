@@ -51,6 +51,9 @@ pub struct Head {
     pub flow: FlowIdentity,
     /// Who sent what was seen.
     pub direction: Direction,
+    /// It was carried behind another protocol on the same connection (CONNECT, SOCKS, STARTTLS): the
+    /// flow's server may only pass it on.
+    pub relayed: bool,
 }
 
 impl Head {
@@ -82,8 +85,8 @@ pub struct Observation<'a> {
 pub enum Seen<'a> {
     /// A flow's first packet.
     FlowOpened(FirstPacket),
-    /// Both sides of a flow have sent payload, for the first time.
-    Exchange,
+    /// Both sides of a flow, which began so, have sent payload for the first time.
+    Exchange(FirstPacket),
     /// A flow ended; the last observation of it.
     FlowClosed(&'a FlowClosed),
     /// A DNS message.
@@ -92,14 +95,23 @@ pub enum Seen<'a> {
     TlsClient(&'a Arc<tls::ClientHello>),
     /// A server's TLS hello.
     TlsServer(&'a Arc<tls::ServerHello>),
-    /// A server's certificates, leaf first.
-    Certificates(&'a Arc<[tls::Certificate]>),
+    /// A server's certificates.
+    Certificates(CertificatesSeen<'a>),
     /// A QUIC client's hello.
     Quic(&'a Arc<quic::QuicHello>),
     /// An HTTP request: head and the body's first bytes.
     HttpRequest(&'a Arc<http::Request>),
     /// An HTTP response, at its end.
     HttpResponse(&'a Arc<http::Response>),
+}
+
+/// A server's certificates, and what they answer.
+#[derive(Clone, Copy, Debug)]
+pub struct CertificatesSeen<'a> {
+    /// The chain, the server's own certificate first; never empty.
+    pub chain: &'a Arc<[tls::Certificate]>,
+    /// The client's hello; `None` when it was not captured.
+    pub hello: Option<&'a Arc<tls::ClientHello>>,
 }
 
 /// How a flow begins in the capture.
@@ -188,6 +200,6 @@ pub struct FlowClosed {
     pub app_protocol: &'static str,
     /// Bytes that the capture lost, in each direction (to server, to client).
     pub gap_bytes: [u64; 2],
-    /// A packet came after a reset: the reset was forged or ignored.
+    /// The side in whose name a reset came went on sending: the reset was forged.
     pub data_after_reset: bool,
 }

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    io::{self, BufReader, Read},
+    io::{self, BufRead, BufReader, Read},
 };
 
 use crate::limits::DECODER_BYTES;
@@ -70,7 +70,7 @@ impl Compression {
             Self::Xz => {
                 let flags = liblzma::stream::CONCATENATED;
                 let stream = liblzma::stream::Stream::new_stream_decoder(DECODER_BYTES, flags)?;
-                Box::new(liblzma::bufread::XzDecoder::new_stream(source, stream))
+                Box::new(XzStreams { source, stream, failure: None })
             }
         })
     }
@@ -85,6 +85,47 @@ impl fmt::Display for Compression {
             Self::Lz4 => "lz4",
             Self::Xz => "xz",
         })
+    }
+}
+
+/// xz streams one behind the other.
+///
+/// `liblzma`'s own reader forgets what it decoded in the call that fails; here that comes first.
+struct XzStreams<R> {
+    source: R,
+    stream: liblzma::stream::Stream,
+    /// What is told once everything before it was given.
+    failure: Option<io::Error>,
+}
+
+impl<R: BufRead> Read for XzStreams<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        use liblzma::stream::{Action, Status};
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        loop {
+            if let Some(failure) = self.failure.take() {
+                return Err(failure);
+            }
+            let input = self.source.fill_buf()?;
+            let at_end = input.is_empty();
+            let action = if at_end { Action::Finish } else { Action::Run };
+            let (read, written) = (self.stream.total_in(), self.stream.total_out());
+            let status = self.stream.process(input, buffer, action);
+            let consumed = (self.stream.total_in() - read) as usize;
+            let produced = (self.stream.total_out() - written) as usize;
+            self.source.consume(consumed);
+            match status {
+                Err(error) => self.failure = Some(error.into()),
+                Ok(Status::StreamEnd) if produced == 0 => return Ok(0),
+                Ok(_) if produced == 0 && at_end => return Err(cut()),
+                Ok(_) => {}
+            }
+            if produced > 0 {
+                return Ok(produced);
+            }
+        }
     }
 }
 

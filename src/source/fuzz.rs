@@ -30,12 +30,27 @@ pub fn fuzz_pcapng(data: &[u8]) {
     whole_and_stream_agree(&with_start(data, Sniffed::Pcapng, &START));
 }
 
-/// Reads `data` as whatever it looks like, compressed or not.
+/// Reads `data` as whatever it looks like, compressed or not, in large pieces and in small ones. Only of
+/// damaged compressed data may one give more than the other: how much a decoder swallows when it fails
+/// depends on how much was asked of it.
 pub fn fuzz_capture(data: &[u8]) {
     let stream = |purpose| Input::from_reader(Box::new(Cursor::new(data.to_vec())), 0, purpose).map(drain);
     let peeked = stream(Purpose::Peek);
     let read = stream(Purpose::Read { chunk_bytes: 1000 });
-    assert_eq!(peeked, read);
+    if !is_damaged(&peeked) && !is_damaged(&read) {
+        assert_eq!(peeked, read);
+    } else if let (Ok((a, _)), Ok((b, _))) = (&peeked, &read) {
+        let (fewer, more) = if a.len() < b.len() { (a, b) } else { (b, a) };
+        assert!(fewer.iter().all(|frame| more.contains(frame)), "one has all that the other has");
+    }
+}
+
+/// Whether the reading ended because compressed data could not be decoded.
+fn is_damaged(read: &Result<(Vec<Delivered>, Tally), NoticeKind>) -> bool {
+    match read {
+        Ok((_, tally)) => matches!(tally.fault, Some((_, NoticeKind::Compressed(..)))),
+        Err(kind) => matches!(kind, NoticeKind::Compressed(..)),
+    }
 }
 
 fn with_start(data: &[u8], wanted: Sniffed, start: &[u8]) -> Vec<u8> {

@@ -198,7 +198,10 @@ impl Input {
             }
         };
         let first = stream.next(&[], PREFIX_BYTES);
-        if let (None, Some(fault)) = (&first, stream.take_fault()) {
+        // A fault behind the first bytes is told when they have been read.
+        if first.is_none()
+            && let Some(fault) = stream.take_fault()
+        {
             return Err(match compression {
                 Some(compression) => NoticeKind::Compressed(compression, reason(&fault)),
                 None => cannot_read(&fault),

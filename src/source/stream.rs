@@ -13,7 +13,7 @@ const HEADROOM: usize = 64 << 10;
 /// Chunks that wait between the decoder and the analysis.
 const WAITING_CHUNKS: usize = 2;
 /// Bytes asked of a decoder at once: what a decoder that fails in the middle may swallow.
-const READ_BYTES: usize = 16 << 10;
+const READ_BYTES: usize = 4 << 10;
 
 /// Decoded bytes.
 pub(super) struct StreamChunk {

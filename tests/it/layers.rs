@@ -15,7 +15,7 @@ const ORDER: [&[&str]; 13] = [
     &["detect"],
     &["incident"],
     &["event"],
-    &["metrics", "output", "report"],
+    &["output", "report"],
     &["engine"],
     &["cli", "config"],
 ];

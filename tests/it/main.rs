@@ -2,9 +2,17 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod replay;
 mod sample;
 mod schema;
 
+mod frames;
+
+mod captures;
+mod cases;
+mod cli;
+mod determinism;
+mod equality;
 mod events;
 mod layers;
 mod output;

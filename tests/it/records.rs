@@ -224,10 +224,10 @@ fn certificate() -> tls::Certificate {
 #[test]
 fn a_tls_connection_is_one_record() {
     let events = records_of(|batch| {
-        batch.tls_client(tcp(4, ToServer), hello("c2.example.net"));
+        batch.tls_client(tcp(4, ToServer), Arc::new(hello("c2.example.net")));
         batch.tls_server(tcp(5, ToClient), server(0x0303, false));
-        batch.certificates(tcp(6, ToClient), vec![certificate()]);
-        batch.tls_client(tcp(7, ToServer), hello("second.example.net"));
+        batch.certificates(tcp(6, ToClient), vec![certificate()], None);
+        batch.tls_client(tcp(7, ToServer), Arc::new(hello("second.example.net")));
         batch.flow_closed(tcp(8, ToServer), closed(FlowEnd::Fin, TcpState::Closed));
     });
     let [tls, flow] = events.as_slice() else { panic!("{events:?}") };
@@ -254,9 +254,9 @@ fn a_tls_connection_is_one_record() {
 #[test]
 fn tls_1_3_waits_for_no_certificates_and_not_for_a_retry() {
     let events = records_of(|batch| {
-        batch.tls_client(tcp(4, ToServer), hello("first.example.net"));
+        batch.tls_client(tcp(4, ToServer), Arc::new(hello("first.example.net")));
         batch.tls_server(tcp(5, ToClient), server(0x0304, true));
-        batch.tls_client(tcp(6, ToServer), hello("again.example.net"));
+        batch.tls_client(tcp(6, ToServer), Arc::new(hello("again.example.net")));
         batch.tls_server(tcp(7, ToClient), server(0x0304, false));
     });
     let [tls] = events.as_slice() else { panic!("{events:?}") };
@@ -267,7 +267,7 @@ fn tls_1_3_waits_for_no_certificates_and_not_for_a_retry() {
 #[test]
 fn half_a_handshake_is_written_when_the_flow_closes() {
     let events = records_of(|batch| {
-        batch.tls_client(tcp(4, ToServer), hello("c2.example.net"));
+        batch.tls_client(tcp(4, ToServer), Arc::new(hello("c2.example.net")));
         batch.flow_closed(tcp(9, ToServer), closed(FlowEnd::Rst, TcpState::Reset));
     });
     assert_eq!(events.iter().map(|event| &event["event_type"]).collect::<Vec<_>>(), ["tls", "flow"]);
@@ -358,7 +358,7 @@ fn more_open_connections_than_places_lose_no_record() {
         let mut batch = ObservationBatch::default();
         let mut head = tcp(1, ToServer);
         head.flow.id = flow as u64;
-        batch.tls_client(head, tls::ClientHello::default());
+        batch.tls_client(head, Arc::new(tls::ClientHello::default()));
         for observation in batch.iter() {
             records.observe(&observation, &mut |line| {
                 lines += 1;

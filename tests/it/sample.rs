@@ -42,6 +42,7 @@ pub fn head(packet: u64, client: &str, server: &str, protocol: u8, direction: Di
             tunnel: None,
         },
         direction,
+        relayed: false,
     }
 }
 

@@ -25,7 +25,7 @@ pub mod fuzz;
 #[cfg(test)]
 mod captures;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 
 pub use anomaly::{DnsAnomalies, DnsAnomaly};
 pub use code::{class_name, kind, opcode_name, rcode_name, type_name};

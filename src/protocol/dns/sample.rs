@@ -3,10 +3,10 @@
 use super::NameBuf;
 
 /// A message under construction: header first, then entries in order.
-pub(super) struct Sample(Vec<u8>);
+pub(crate) struct Sample(Vec<u8>);
 
 /// Offset of the first question's name.
-pub(super) const FIRST: u16 = 0xc00c;
+pub(crate) const FIRST: u16 = 0xc00c;
 
 impl Sample {
     /// A header with these flags and counts of questions, answers, authorities and additionals.
@@ -42,19 +42,19 @@ impl Sample {
 }
 
 /// A name on the wire with its final zero.
-pub(super) fn wire(name: &str) -> Vec<u8> {
+pub(crate) fn wire(name: &str) -> Vec<u8> {
     let mut wire = NameBuf::from_text(name.as_bytes()).unwrap().as_name().wire().to_vec();
     wire.push(0);
     wire
 }
 
 /// A plain query.
-pub(super) fn query(name: &str, kind: u16) -> Vec<u8> {
+pub(crate) fn query(name: &str, kind: u16) -> Vec<u8> {
     Sample::new(0x0100, [1, 0, 0, 0]).question(&wire(name), kind, 1).build()
 }
 
 /// A response with one record of the name asked for.
-pub(super) fn response(name: &str, kind: u16, rdata: &[u8]) -> Vec<u8> {
+pub(crate) fn response(name: &str, kind: u16, rdata: &[u8]) -> Vec<u8> {
     Sample::new(0x8180, [1, 1, 0, 0])
         .question(&wire(name), kind, 1)
         .record(&FIRST.to_be_bytes(), kind, 1, rdata)
@@ -62,7 +62,7 @@ pub(super) fn response(name: &str, kind: u16, rdata: &[u8]) -> Vec<u8> {
 }
 
 /// Typical messages, as seeds to be changed.
-pub(super) fn seeds() -> Vec<Vec<u8>> {
+pub(crate) fn seeds() -> Vec<Vec<u8>> {
     let opt = [0, 10, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8];
     vec![
         query("www.example.com", 1),

@@ -54,6 +54,12 @@ pub(super) struct Exchanges {
 }
 
 impl Exchanges {
+    /// Bytes held of requests that wait or are being answered.
+    pub fn held(&self) -> usize {
+        let answering = self.answering.as_ref().filter(|exchange| exchange.request.is_some());
+        self.bytes + answering.map_or(0, |exchange| exchange.weight)
+    }
+
     pub fn len(&self) -> usize {
         self.queue.len()
     }
@@ -120,8 +126,12 @@ impl Exchanges {
 
 /// What a request costs to keep.
 fn weight(request: &Request) -> usize {
-    let fields: usize = request.headers.iter().map(|(name, value)| name.len() + value.len() + 64).sum();
-    size_of::<Request>() + fields + request.target.len() + request.body.len()
+    size_of::<Request>() + fields_weight(&request.headers) + request.target.len() + request.body.len()
+}
+
+/// What the fields of a message cost to keep.
+pub(super) fn fields_weight(fields: &[(Vec<u8>, Vec<u8>)]) -> usize {
+    fields.iter().map(|(name, value)| name.len() + value.len() + 64).sum()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! One direction's state: where in which message its next byte stands.
 
-use super::{Request, Response, body::Body, parser::Framing};
+use super::{Request, Response, body::Body, exchange::fields_weight, parser::Framing};
 use crate::limits::HTTP_BODY_BYTES;
 
 /// One direction.
@@ -70,6 +70,15 @@ pub(super) enum HeadBreak {
 }
 
 impl Message {
+    /// What the message costs to keep.
+    pub(super) fn held(&self) -> usize {
+        let (fields, target) = match self {
+            Self::Request(request) => (&request.headers, request.target.len()),
+            Self::Response(response) => (&response.headers, 0),
+        };
+        fields_weight(fields) + target + self.body_bytes()
+    }
+
     pub(super) fn body_bytes(&self) -> usize {
         match self {
             Self::Request(request) => request.body.len(),

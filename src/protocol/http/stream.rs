@@ -124,6 +124,12 @@ impl HttpStream {
         self.client == Some(Direction::ToClient)
     }
 
+    /// Bytes held of heads, lines and messages under way, and of requests that wait for their response.
+    pub fn held(&self) -> usize {
+        let side = |side: &Side| side.held.capacity() + side.message.as_ref().map_or(0, Message::held);
+        self.sides.iter().map(side).sum::<usize>() + self.exchanges.held()
+    }
+
     /// Bytes held of heads, lines and bodies under way.
     pub(super) fn held_bytes(&self) -> usize {
         let side = |side: &Side| side.held.len() + side.message.as_ref().map_or(0, Message::body_bytes);

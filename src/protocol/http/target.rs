@@ -38,6 +38,11 @@ impl Request {
         split_authority(self.authority()?).1
     }
 
+    /// Whether the request is put to a proxy: by CONNECT, or for an absolute URL.
+    pub fn is_to_proxy(&self) -> bool {
+        self.target_authority().is_some()
+    }
+
     /// Whether the Host field names another host or port than the target does.
     pub(super) fn host_disagrees(&self) -> bool {
         let (Some(target), Some(field)) = (self.target_authority(), self.host.as_deref()) else {

@@ -1,6 +1,6 @@
 //! TLS: what both hellos and, up to TLS 1.2, the server's certificates say (RFC 8446, RFC 5246).
 //!
-//! [`identify`] tells TLS from the first bytes of a side, on any port. [`TlsStream`] then reads both
+//! [`identify()`] tells TLS from the first bytes of a side, on any port. [`TlsStream`] then reads both
 //! sides of one connection until they turn to encryption, and says so early: what follows the hellos
 //! is never looked at. [`parse_client_hello`] serves QUIC too.
 

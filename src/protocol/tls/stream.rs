@@ -90,6 +90,16 @@ impl TlsStream {
         self.sides.get(direction.index()).map_or(Need::Nothing, Side::need)
     }
 
+    /// The direction in which the client sends, once known.
+    pub fn client(&self) -> Option<Direction> {
+        let [to_server, to_client] = &self.sides;
+        match (to_server.role, to_client.role) {
+            (Role::Client, _) => Some(Direction::ToServer),
+            (_, Role::Client) => Some(Direction::ToClient),
+            _ => None,
+        }
+    }
+
     /// Bytes held of unfinished messages, both sides together.
     pub fn held(&self) -> usize {
         self.sides.iter().map(|side| side.message.capacity()).sum()

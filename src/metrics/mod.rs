@@ -1,1 +1,0 @@
-//! Names, labels and registry of the metrics.
