@@ -84,6 +84,7 @@ pub fn propose(observation: &Observation<'_>, context: &Context<'_>, as_of: AsOf
         Seen::Quic(quic) => proposals.tls(&quic.hello, Application::Quic(Arc::clone(quic)), "quic"),
         Seen::Certificates(seen) => proposals.certificates(seen.chain),
         Seen::HttpRequest(request) => proposals.request(request),
+        Seen::HttpResponse(response) => proposals.response(response),
         _ => {}
     }
 }
@@ -340,6 +341,36 @@ impl Proposals<'_, '_> {
             self.context.indicators.user_agent(agent, &mut self.hits);
             self.take_hits(sighting("http.user_agent", sentence::quoted(agent)));
         }
+    }
+
+    /// A response by way of a proxy: that the flow brought data both ways says nothing of the far end, that
+    /// the proxy handed on its answer does. To CONNECT, only the proxy has answered yet.
+    fn response(&mut self, response: &Arc<http::Response>) {
+        const FROM_THE_PROXY: [u16; 5] = [0, 407, 502, 503, 504];
+        let Some(request) = response.request.as_deref() else { return };
+        let host = request.host_name().unwrap_or_default();
+        if !request.is_to_proxy()
+            || request.method == b"CONNECT"
+            || FROM_THE_PROXY.contains(&response.status)
+            || self.context.is_inbound()
+        {
+            return;
+        }
+        let evidence =
+            format!("{}, answered {} by way of a proxy", sentence::request(request), response.status);
+        let application = Application::HttpResponse(Arc::clone(response));
+        let name = NameBuf::from_text(host);
+        match (&name, std::str::from_utf8(host).ok().and_then(|text| text.parse::<IpAddr>().ok())) {
+            (_, Some(address)) => {
+                let port = request.host_port().unwrap_or(80);
+                self.context.indicators.address(address, port, &mut self.hits);
+            }
+            (Some(name), None) => self.context.indicators.domain(name.as_name(), &mut self.hits),
+            (None, None) => return,
+        }
+        let observed = sentence::quoted(host);
+        let sighting = Sighting::new("http.host", observed, Rung::Contacted, evidence, application);
+        self.take_hits(sighting.about(name));
     }
 
     /// Makes candidates of the hits so far and forgets them.

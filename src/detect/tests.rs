@@ -355,3 +355,30 @@ fn the_rhythm_makes_it_active_for_each_asset_alone() {
     assert_eq!(told(&bench.request(30, "10.0.0.2:1", THEIRS, "a.example")), ["executed critical call"]);
     assert_eq!(told(&bench.request(61, OURS, THEIRS, "a.example")), ["active critical call"]);
 }
+
+#[test]
+fn what_a_proxy_hands_on_is_contact_and_its_own_errors_are_not() {
+    let proxy = "10.0.0.8:3128";
+    for (status, told) in [
+        (200, Some("contacted medium evil.example")),
+        (404, Some("contacted medium evil.example")),
+        (503, None),
+        (407, None),
+    ] {
+        let mut bench = bench();
+        let head = bench.head(0, 1, OURS, proxy, 6);
+        let request = Arc::new(http::Request {
+            method: b"GET".to_vec(),
+            target: b"http://evil.example/x".to_vec(),
+            host: Some(b"evil.example".to_vec()),
+            ..http::Request::default()
+        });
+        let asked = bench.see(|batch| batch.http_request(head, Arc::clone(&request)));
+        assert_eq!(asked.iter().map(words).collect::<Vec<_>>(), ["attempted medium evil.example"]);
+        let response = http::Response { request: Some(request), status, ..http::Response::default() };
+        let answered = bench.see(|batch| batch.http_response(head, response));
+        assert_eq!(answered.first().map(words).as_deref(), told, "{status}");
+        // The proxy itself is called nothing.
+        assert!(bench.opened(2, OURS, proxy, FirstPacket::Syn).is_empty());
+    }
+}

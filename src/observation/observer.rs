@@ -309,6 +309,7 @@ impl Observer {
         }
         let index = match index {
             Lookup::Found(found) => found,
+            Lookup::Absent if is_stray(packet) => return None,
             Lookup::Absent => self.open(packet, key, out),
         };
         let flow = self.flows.get_mut(index)?;
@@ -327,6 +328,8 @@ impl Observer {
                 let answer = tcp.has(TcpView::ACK);
                 (if answer { FirstPacket::SynAck } else { FirstPacket::Syn }, !answer)
             }
+            // A refusal whose SYN was not captured, see `is_stray`.
+            Transport::Tcp(tcp) if tcp.has(TcpView::RST) => (FirstPacket::Midstream, false),
             Transport::Tcp(_) => (FirstPacket::Midstream, !is_server_port(packet)),
             _ => (FirstPacket::Datagram, !is_server_port(packet)),
         };
@@ -576,6 +579,13 @@ fn identity_of(flow: &Flow<Tracked>) -> FlowIdentity {
         vlan: flow.data.vlan,
         tunnel: flow.data.tunnel,
     }
+}
+
+/// Whether a packet of no known flow shows none: a reset is the last that is heard of a connection, or
+/// answers a stray. Only the one that refuses a SYN (RFC 9293 section 3.10.7.1) shows who called.
+fn is_stray(packet: &Packet<'_>) -> bool {
+    matches!(&packet.decoded.transport,
+        Transport::Tcp(tcp) if tcp.has(TcpView::RST) && !(tcp.has(TcpView::ACK) && tcp.sequence == 0))
 }
 
 /// Whether a packet without a handshake was sent by the server, as far as ports tell: the side with the

@@ -116,6 +116,22 @@ fn any_cut_and_order_within_the_window_tells_the_same() {
 }
 
 #[test]
+fn a_reset_of_nothing_makes_no_flow_and_a_refusal_shows_who_called() {
+    let mut wire = Wire::default();
+    wire.tcp(0, S, C, RST, 900, 0, b"");
+    wire.tcp(1, S, C, RST | ACK, 900, 100, b"");
+    assert!(wire.told().is_empty());
+    wire.tcp(2, S, C, RST | ACK, 0, 100, b"");
+    assert_eq!(
+        wire.told(),
+        [
+            "10.0.0.1:40000<10.0.0.2:8000 opened Midstream",
+            "10.0.0.1:40000>10.0.0.2:8000 closed Rst Refused 0>0 "
+        ]
+    );
+}
+
+#[test]
 fn one_side_alone_tells_its_part_and_that_there_was_an_answer() {
     let talk = http_talk();
     // Places: handshake 0..3, request 3, ACK 4, response 5, ACK 6, end 7..10.
