@@ -84,11 +84,9 @@ pub const CERTIFICATE_NAMES: usize = 256;
 
 /// (client, address) pairs whose name is remembered.
 pub const NAMES: usize = 1 << 18;
-/// DNS questions waiting for their answer.
-pub const DNS_PENDING: usize = 1 << 16;
-/// Incidents that are open at once.
-pub const INCIDENTS: usize = 1 << 16;
-/// Lines of evidence kept for each rung of one incident.
+/// Incidents that are open at once, and closed ones that the summary lists.
+pub const INCIDENTS: usize = 1 << 14;
+/// Lines of evidence kept for each rung of one incident, besides that of a rhythm.
 pub const EVIDENCE_LINES: usize = 8;
 /// Connections whose TLS or HTTP messages wait for the rest of their record (`--records`).
 pub const RECORD_FLOWS: usize = 1 << 16;

@@ -8,6 +8,7 @@ use crate::{
     indicator::{Indicators, Provenance, Rung, Severity, Sinkholes, Standing, Validity},
     names::{NamedBy, Names},
     observation::Head,
+    protocol::dns::NameBuf,
 };
 
 /// What detectors may look at besides the observation itself.
@@ -26,6 +27,11 @@ pub struct Context<'a> {
 }
 
 impl Context<'_> {
+    /// Whether somebody outside opened the flow to the asset, as far as its ends tell.
+    pub fn is_inbound(&self) -> bool {
+        !self.sides.outbound
+    }
+
     /// The name that led the asset to the remote address.
     pub fn remote_name(&self) -> Option<&NamedBy> {
         let (local, remote) = (self.sides.local.address, self.sides.remote.address);
@@ -66,6 +72,8 @@ pub struct Candidate {
     pub said: String,
     /// Further reasons.
     pub why: Vec<String>,
+    /// The name that it is about, where what was compared was a name or an answer for one.
+    pub name: Option<NameBuf>,
     /// The message it was seen in.
     pub application: Application,
     /// Its rhythm.

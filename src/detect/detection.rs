@@ -3,7 +3,7 @@
 //! In this order: claims that may not alert alone only support others; the allow list; what one
 //! observation says several times in one campaign becomes one finding with the rest as reasons; what a
 //! flow has shown already is not said again for a lower rung; beyond [`limits::ALERTS_PER_HOUR`] of one
-//! indicator on one asset, findings are counted and not told.
+//! indicator on one asset, findings count in the incident and are not told one by one.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -12,15 +12,16 @@ use super::{
     finding::{Application, Destination, Detector, Finding, IndicatorMatch},
     indicator,
     recurrence::Recurrences,
-    signature,
+    sentence, signature,
 };
 use crate::{
     asset::{Asset, Assets},
     bounded::BoundedMap,
     decode::Tenant,
+    flow::StableHash,
     indicator::{AllowSubject, AsOf, Knowledge, Rung, Severity, Standing},
     limits,
-    names::Names,
+    names::{NameSource, NamedBy, Names},
     observation::{Observation, Seen},
     protocol::dns::NameBuf,
     time::{SECOND, Timestamp},
@@ -42,6 +43,9 @@ pub struct DetectionCounters {
     pub suppressed: u64,
     /// Candidates that must not alert alone and had nothing to support.
     pub unsupported: u64,
+    /// Entries of the detectors' own tables that were put out because these were full: what they knew
+    /// (that something was told before, how often, in which rhythm) begins anew.
+    pub evicted: u64,
 }
 
 /// All detectors and the decisions that they share.
@@ -50,10 +54,10 @@ pub struct Detection {
     knowledge: Arc<Knowledge>,
     as_of: AsOf,
     recurrences: Recurrences,
-    /// The highest rung that a flow has shown of a campaign.
-    flow_rungs: BoundedMap<(u64, Arc<str>), Rung>,
-    /// When an asset's look-up of an indicator was last told, by what it showed.
-    lookups: BoundedMap<(Tenant, IpAddr, Arc<str>, String), Timestamp>,
+    /// The highest rung that a flow has shown of a campaign, and the worst severity.
+    flow_rungs: BoundedMap<(u64, Arc<str>), (Rung, Severity)>,
+    /// When an asset's look-up of an indicator was last told, by a hash of what it showed.
+    lookups: BoundedMap<(Tenant, IpAddr, Arc<str>, u64), Timestamp>,
     /// Findings of one indicator on one asset in the hour that began at the time.
     rates: BoundedMap<(Tenant, IpAddr, Arc<str>), (Timestamp, u32)>,
     counters: DetectionCounters,
@@ -77,7 +81,9 @@ impl Detection {
 
     /// What became of candidates so far.
     pub fn counters(&self) -> DetectionCounters {
-        self.counters
+        let tables = [self.flow_rungs.evicted(), self.lookups.evicted(), self.rates.evicted()];
+        let evicted = tables.iter().sum::<u64>() + self.recurrences.evicted();
+        DetectionCounters { evicted, ..self.counters }
     }
 
     /// Looks at an observation and calls `found` with every finding, in a fixed order.
@@ -119,16 +125,13 @@ impl Detection {
     }
 
     /// Whether the allow list keeps the candidate back. An address that is listed while its asset asked
-    /// for an allowed name there is weakened only: many names share one address.
+    /// for an allowed name there is weakened only: many names share one address. That takes an answer of
+    /// DNS: what the asset itself calls the other side, in SNI or Host, an implant chooses.
     fn is_allowed(&mut self, candidate: &mut Candidate, context: &Context<'_>, asset: &Asset) -> bool {
-        let about_name = matches!(
-            candidate.field,
-            "dns.query" | "dns.answer" | "tls.sni" | "quic.sni" | "http.host" | "flow.name"
-        );
-        let name = if about_name {
-            NameBuf::from_text(candidate.observed.as_bytes())
-        } else {
-            context.remote_name().and_then(|named| NameBuf::from_text(named.name.as_bytes()))
+        let led_there = context.remote_name().filter(|named| named.source == NameSource::Dns);
+        let name = match &candidate.name {
+            Some(name) => Some(name.clone()),
+            None => led_there.and_then(|named| NameBuf::from_text(named.name.as_bytes())),
         };
         // A look-up goes to the resolver; the resolver's address is not what it is about.
         let is_lookup = candidate.field.starts_with("dns.");
@@ -144,7 +147,8 @@ impl Detection {
         };
         let allow = &self.knowledge.allow;
         let Some(entry) = allow.decision(&subject) else { return false };
-        if !about_name && allow.decision(&AllowSubject { name: None, ..subject }).is_none() {
+        let is_about_name = candidate.name.is_some();
+        if !is_about_name && allow.decision(&AllowSubject { name: None, ..subject }).is_none() {
             candidate.severity = candidate.severity.min(Severity::Low);
             candidate.why.push(format!("the name asked for there is allowed: {}", entry.reason));
             return false;
@@ -159,17 +163,19 @@ impl Detection {
             self.counters.unsupported += group.len() as u64;
             return None;
         };
-        let best = group.remove(place);
+        let mut best = group.remove(place);
+        // What somebody else says of the same value counts for how bad it is, if he says it now.
+        let same = |other: &&Candidate| other.value == best.value && other.kind == best.kind;
+        let current = |other: &&Candidate| other.provenance.alert && is_current(other);
+        let worst = group.iter().filter(same).filter(current).map(|other| other.severity).max();
+        best.severity = best.severity.max(worst.unwrap_or(best.severity));
         let (head, campaign) = (context.head, Arc::clone(&best.provenance.campaign));
         if self.is_repeated(&best, &campaign, context) {
             self.counters.repeated += 1;
             return None;
         }
-        if !self.may_alert(&best, context) {
-            self.counters.suppressed += 1;
-            return None;
-        }
-        self.counters.alerts += 1;
+        let suppressed = !self.may_alert(&best, context);
+        *(if suppressed { &mut self.counters.suppressed } else { &mut self.counters.alerts }) += 1;
 
         let mut severity = best.severity;
         let mut why = vec![best.evidence.clone()];
@@ -183,6 +189,15 @@ impl Detection {
             Standing::NotYet | Standing::Expired => {
                 severity = severity.min(Severity::Low);
                 why.push("the claim was not valid at the packet's time".to_owned());
+            }
+        }
+        let mut sources = best.provenance.sources.clone();
+        for other in group.iter().filter(same) {
+            let new = other.provenance.sources.iter().filter(|source| !sources.contains(source));
+            let new: Vec<_> = new.cloned().collect();
+            sources.extend(new);
+            if other.provenance != best.provenance {
+                why.push(sentence::corroboration(&other.provenance, &other.value));
             }
         }
         for other in group.iter().filter(|other| other.value != best.value) {
@@ -218,7 +233,7 @@ impl Detection {
                 kind: best.kind,
                 field: best.field,
                 observed: best.observed,
-                source: best.provenance.sources.join(",").into(),
+                source: sources.join(",").into(),
                 reference: (!reference.is_empty()).then(|| Arc::clone(reference)),
                 confidence: best.provenance.confidence,
                 valid_from: best.validity.from,
@@ -228,13 +243,14 @@ impl Detection {
             application: best.application,
             beacon: best.beacon,
             why,
+            suppressed,
         })
     }
 
     fn is_repeated(&mut self, best: &Candidate, campaign: &Arc<str>, context: &Context<'_>) -> bool {
         let head = context.head;
         if best.field.starts_with("dns.") {
-            let said = best.said.clone();
+            let said = StableHash::of_bytes(best.said.as_bytes()).finish();
             let key = (head.flow.tenant, context.sides.local.address, Arc::clone(&best.value), said);
             let mut is_new = false;
             let last = self.lookups.touch_or_insert(
@@ -246,31 +262,30 @@ impl Detection {
                 |_, _| (),
             );
             let repeated = !is_new && head.time.since(*last) < ONE_LOOKUP;
-            *last = head.time;
+            if !repeated {
+                // Counted from what was told, or a look-up every few seconds would be told once for ever.
+                *last = head.time;
+            }
             return repeated;
         }
         let Some(rung) = best.rung else { return false };
-        // Composite signatures tell of one exchange each; single indicators of the flow.
-        if best.detector == Detector::Signature {
-            let highest =
-                self.flow_rungs.touch_or_insert((head.flow.id, Arc::clone(campaign)), || rung, |_, _| ());
-            *highest = (*highest).max(rung);
-            return false;
-        }
+        // A plain list's claims have nothing to do with each other.
         let is_pack = best.provenance.title.is_some();
         let subject = Arc::clone(if is_pack { campaign } else { &best.value });
         let mut is_new = false;
-        let highest = self.flow_rungs.touch_or_insert(
+        let (highest, worst) = self.flow_rungs.touch_or_insert(
             (head.flow.id, subject),
             || {
                 is_new = true;
-                rung
+                (rung, best.severity)
             },
             |_, _| (),
         );
-        let repeated = !is_new && *highest >= rung;
+        let says_less = !is_new && *highest >= rung && *worst >= best.severity;
         *highest = (*highest).max(rung);
-        repeated
+        *worst = (*worst).max(best.severity);
+        // Composite signatures tell of one exchange each; single indicators of the flow.
+        says_less && best.detector != Detector::Signature
     }
 
     fn may_alert(&mut self, best: &Candidate, context: &Context<'_>) -> bool {
@@ -285,10 +300,18 @@ impl Detection {
     }
 }
 
-/// What makes one candidate say more than another about the same thing.
-fn weight(candidate: &Candidate) -> (Option<Rung>, bool, Severity, u8) {
+/// What makes one candidate say more than another about the same thing. A campaign comes before the
+/// severity, so that an entry of a plain list does not take a finding out of its incident.
+fn weight(candidate: &Candidate) -> (Option<Rung>, bool, bool, bool, Severity, u8) {
     let is_signature = candidate.detector == Detector::Signature;
-    (candidate.rung, is_signature, candidate.severity, candidate.provenance.confidence)
+    let is_pack = candidate.provenance.title.is_some();
+    let confidence = candidate.provenance.confidence;
+    (candidate.rung, is_signature, is_current(candidate), is_pack, candidate.severity, confidence)
+}
+
+/// Whether the claim holds at the judged time, or nearly.
+fn is_current(candidate: &Candidate) -> bool {
+    matches!(candidate.standing, Standing::Valid | Standing::Early)
 }
 
 /// Candidates in groups of one campaign each, in the order of each group's first. Entries of a plain
@@ -314,9 +337,29 @@ fn by_campaign(candidates: impl Iterator<Item = Candidate>) -> Vec<Vec<Candidate
 /// The other end, with the name that is best known: the one in the message itself, else the one learned.
 fn destination(best: &Candidate, context: &Context<'_>) -> Destination {
     let endpoint = context.sides.remote;
-    if matches!(&best.application, Application::Dns(_)) {
+    let said = match &best.application {
         // The flow goes to the resolver, whose name nobody asked for.
-        return Destination { endpoint, name: None };
-    }
-    Destination { endpoint, name: context.remote_name().cloned() }
+        Application::Dns(_) => return Destination { endpoint, name: None },
+        Application::Tls(hello) => hello.sni.as_deref().map(|name| (name, NameSource::Sni)),
+        Application::Quic(quic) => quic.hello.sni.as_deref().map(|name| (name, NameSource::Quic)),
+        Application::HttpRequest(request) => request.host_name().map(|name| (name, NameSource::Host)),
+        Application::HttpResponse(response) => {
+            let request = response.request.as_deref();
+            request.and_then(|request| request.host_name()).map(|name| (name, NameSource::Host))
+        }
+        Application::None | Application::Certificates(_) => None,
+    };
+    let learned = context.remote_name();
+    let said = said.and_then(|(name, source)| NamedBy::from_wire(name, source));
+    let name = match (said, learned) {
+        // DNS says more of the same name.
+        (Some(said), Some(learned)) if said.name == learned.name => Some(learned.clone()),
+        (Some(said), _) => Some(said),
+        (None, learned) => learned.cloned(),
+    };
+    Destination { endpoint, name }
 }
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

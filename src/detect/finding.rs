@@ -68,6 +68,8 @@ pub struct Finding {
     pub beacon: Option<Beacon>,
     /// Reasons in order of weight, one short sentence each.
     pub why: Vec<String>,
+    /// Beyond [`crate::limits::ALERTS_PER_HOUR`]: it counts in its incident and is not told by itself.
+    pub suppressed: bool,
 }
 
 impl Finding {

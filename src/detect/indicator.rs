@@ -31,6 +31,8 @@ struct Sighting {
     /// See [`Candidate::said`].
     said: String,
     why: Vec<String>,
+    /// See [`Candidate::name`].
+    name: Option<NameBuf>,
 }
 
 impl Sighting {
@@ -43,7 +45,31 @@ impl Sighting {
     ) -> Self {
         let ceiling = Severity::Critical;
         let said = evidence.clone();
-        Self { field, observed, rung: Some(rung), evidence, application, ceiling, said, why: Vec::new() }
+        Self {
+            field,
+            observed,
+            rung: Some(rung),
+            evidence,
+            application,
+            ceiling,
+            said,
+            why: Vec::new(),
+            name: None,
+        }
+    }
+
+    /// About `name`.
+    fn about(mut self, name: Option<NameBuf>) -> Self {
+        self.name = name;
+        self
+    }
+
+    /// Of a flow or message that came from outside: the asset did nothing, so that it reached no rung.
+    fn inbound(mut self, why: &str) -> Self {
+        self.rung = None;
+        self.ceiling = Severity::Low;
+        self.why.push(why.to_owned());
+        self
     }
 }
 
@@ -52,7 +78,7 @@ pub fn propose(observation: &Observation<'_>, context: &Context<'_>, as_of: AsOf
     let mut proposals = Proposals { context, as_of, hits: Vec::new(), out };
     match &observation.seen {
         Seen::FlowOpened(first) => proposals.flow_opened(*first),
-        Seen::Exchange(_) => proposals.exchange(),
+        Seen::Exchange(first) => proposals.exchange(*first),
         Seen::Dns(dns) if dns.service == DnsService::Dns => proposals.dns(dns),
         Seen::TlsClient(hello) => proposals.tls(hello, Application::Tls(Arc::clone(hello)), "tls"),
         Seen::Quic(quic) => proposals.tls(&quic.hello, Application::Quic(Arc::clone(quic)), "quic"),
@@ -71,45 +97,41 @@ struct Proposals<'a, 'c> {
 
 impl Proposals<'_, '_> {
     fn flow_opened(&mut self, first: FirstPacket) {
-        let remote = self.context.sides.remote;
-        let name = self.context.remote_name().cloned();
-        let there = sentence::destination(&remote, name.as_ref());
-        // Where the handshake was not captured nobody knows who began.
-        let inbound = !self.context.sides.outbound && first == FirstPacket::Syn;
-        let sighting = |field, observed| {
-            let mut sighting = Sighting::new(
-                field,
-                observed,
-                Rung::Attempted,
-                format!("connection to {there}"),
-                Application::None,
-            );
-            if inbound {
-                sighting.evidence = format!("connection from {there}");
-                sighting.rung = None;
-                sighting.ceiling = Severity::Low;
-                sighting.why.push("the remote side opened the connection".to_owned());
-            }
-            sighting
-        };
-        self.context.indicators.address(remote.address, remote.port, &mut self.hits);
-        self.take_hits(sighting("flow.remote", format!("{}:{}", remote.address, remote.port)));
-        if !inbound {
-            self.remote_name(sighting);
-        }
+        let what = sentence::flow(&self.context.head.flow.tuple);
+        self.flow(first, Rung::Attempted, &format!("{what} to"), &format!("{what} from"));
     }
 
-    fn exchange(&mut self) {
-        let remote = self.context.sides.remote;
-        let name = self.context.remote_name().cloned();
-        let there = sentence::destination(&remote, name.as_ref());
+    fn exchange(&mut self, first: FirstPacket) {
+        self.flow(first, Rung::Contacted, "data both ways with", "data both ways with");
+    }
+
+    /// A flow with a remote side that is listed by its address, or by the name that led there.
+    fn flow(&mut self, first: FirstPacket, rung: Rung, outbound: &str, inbound: &str) {
+        let context = self.context;
+        if sentence::is_icmp_error(&context.head.flow.tuple) {
+            // It tells of another packet, whose own flow is told.
+            return;
+        }
+        let remote = context.sides.remote;
+        let there = sentence::far_end(context.head.flow.tuple.protocol, &remote, context.remote_name());
+        let is_inbound = context.is_inbound() && is_opening_known(first, context);
+        let is_sinkhole = context.sinkholes.find(remote.address).is_some();
         let sighting = |field, observed| {
-            let evidence = format!("data both ways with {there}");
-            Sighting::new(field, observed, Rung::Contacted, evidence, Application::None)
+            let verb = if is_inbound { inbound } else { outbound };
+            // What a sinkhole's keeper answers is not the attacker's.
+            let rung = if is_sinkhole { rung.min(Rung::Attempted) } else { rung };
+            let mut sighting =
+                Sighting::new(field, observed, rung, format!("{verb} {there}"), Application::None);
+            if is_sinkhole {
+                sighting.why.push("the address is a sinkhole: somebody has taken the name over".to_owned());
+            }
+            if is_inbound { sighting.inbound("the remote side opened the flow") } else { sighting }
         };
-        self.context.indicators.address(remote.address, remote.port, &mut self.hits);
+        context.indicators.address(remote.address, remote.port, &mut self.hits);
         self.take_hits(sighting("flow.remote", format!("{}:{}", remote.address, remote.port)));
-        self.remote_name(sighting);
+        if !is_inbound {
+            self.remote_name(sighting);
+        }
     }
 
     /// A flow to an address that a listed name led to, whatever the address.
@@ -117,7 +139,7 @@ impl Proposals<'_, '_> {
         let Some(named) = self.context.remote_name() else { return };
         let Some(name) = NameBuf::from_text(named.name.as_bytes()) else { return };
         self.context.indicators.domain(name.as_name(), &mut self.hits);
-        let mut sighting = sighting("flow.name", named.name.to_string());
+        let mut sighting = sighting("flow.name", named.name.to_string()).about(Some(name));
         sighting.why.push(format!("the name is known from {}", named.source.name()));
         self.take_hits(sighting);
     }
@@ -142,8 +164,12 @@ impl Proposals<'_, '_> {
                 None | Some(Outcome::Empty) => text.clone(),
                 Some(outcome) => format!("{text} {}", outcome.text()),
             };
-            let mut sighting = Sighting::new("dns.query", text, Rung::LookedUp, evidence, application());
+            let mut sighting = Sighting::new("dns.query", text, Rung::LookedUp, evidence, application())
+                .about(Some(name.to_owned()));
             sighting.said = said;
+            if self.context.is_inbound() {
+                sighting = sighting.inbound("the remote side asked");
+            }
             if matches!(outcome, Some(Outcome::Sinkholed(_))) {
                 sighting.why.push("the answer is a sinkhole: somebody has taken the name over".to_owned());
             }
@@ -174,25 +200,29 @@ impl Proposals<'_, '_> {
             },
             None => "a name that was not captured".to_owned(),
         };
+        let asked_name =
+            dns.message.questions().next().and_then(|question| {
+                Some(question.name.unpack(&mut NameScratch::default()).ok()?.to_owned())
+            });
         for record in dns.message.records().filter(|record| record.section == Section::Answer) {
-            let observed = match record.data() {
-                RData::A(octets) => self.answered_address(octets.into()),
-                RData::Aaaa(octets) => self.answered_address(octets.into()),
+            let (observed, name) = match record.data() {
+                RData::A(octets) => (self.answered_address(octets.into()), asked_name.clone()),
+                RData::Aaaa(octets) => (self.answered_address(octets.into()), asked_name.clone()),
                 RData::Cname(target) => match target.unpack(&mut scratch) {
-                    Ok(name) => self.answered_alias(name),
+                    Ok(name) => (self.answered_alias(name), Some(name.to_owned())),
                     Err(_) => continue,
                 },
                 _ => continue,
             };
             if !self.hits.is_empty() {
                 let evidence = format!("{asked} answered {observed}");
-                self.take_hits(Sighting::new(
-                    "dns.answer",
-                    observed,
-                    Rung::LookedUp,
-                    evidence,
-                    application(),
-                ));
+                let sighting = Sighting::new("dns.answer", observed, Rung::LookedUp, evidence, application())
+                    .about(name);
+                self.take_hits(if self.context.is_inbound() {
+                    sighting.inbound("the remote side asked")
+                } else {
+                    sighting
+                });
             }
         }
     }
@@ -222,12 +252,18 @@ impl Proposals<'_, '_> {
             (Rung::Attempted, format!("DNS question to {there}"))
         };
         let observed = format!("{}:{}", remote.address, remote.port);
-        self.take_hits(Sighting::new("flow.remote", observed, rung, evidence, Application::None));
+        let sighting = Sighting::new("flow.remote", observed, rung, evidence, Application::None);
+        self.take_hits(if self.context.is_inbound() {
+            sighting.inbound("the remote side asked")
+        } else {
+            sighting
+        });
     }
 
     fn tls(&mut self, hello: &tls::ClientHello, application: Application, protocol: &'static str) {
         let there = sentence::destination(&self.context.sides.remote, None);
         let is_quic = protocol == "quic";
+        let is_inbound = self.context.is_inbound();
         let name = hello.sni.as_deref().and_then(NameBuf::from_text);
         let shown = hello.sni.as_deref().map(sentence::quoted);
         let evidence = match &shown {
@@ -236,11 +272,13 @@ impl Proposals<'_, '_> {
         };
         let sighting = |field, observed: &str| {
             let (evidence, application) = (evidence.clone(), application.clone());
-            Sighting::new(field, observed.to_owned(), Rung::Attempted, evidence, application)
+            let sighting = Sighting::new(field, observed.to_owned(), Rung::Attempted, evidence, application);
+            if is_inbound { sighting.inbound("the remote side is the client") } else { sighting }
         };
         if let (Some(name), Some(shown)) = (&name, &shown) {
             self.context.indicators.domain(name.as_name(), &mut self.hits);
-            let mut sighting = sighting(if is_quic { "quic.sni" } else { "tls.sni" }, shown);
+            let mut sighting =
+                sighting(if is_quic { "quic.sni" } else { "tls.sni" }, shown).about(Some(name.clone()));
             if hello.ech {
                 sighting.why.push("the hello offers an encrypted name: this is the outer one".to_owned());
             }
@@ -257,26 +295,33 @@ impl Proposals<'_, '_> {
         for certificate in chain.iter() {
             self.context.indicators.certificate(&certificate.sha1, &certificate.sha256, &mut self.hits);
             let subject = sentence::quoted(certificate.subject.as_bytes());
-            self.take_hits(Sighting::new(
+            let sighting = Sighting::new(
                 "tls.certificate",
                 subject.clone(),
                 Rung::Contacted,
                 format!("certificate \"{subject}\" from {there}"),
                 Application::Certificates(Arc::clone(chain)),
-            ));
+            );
+            self.take_hits(if self.context.is_inbound() {
+                sighting.inbound("it is the asset's own certificate")
+            } else {
+                sighting
+            });
         }
     }
 
     fn request(&mut self, request: &Arc<http::Request>) {
+        let is_inbound = self.context.is_inbound();
         let evidence = sentence::request(request);
         let sighting = |field, observed| {
             let application = Application::HttpRequest(Arc::clone(request));
-            Sighting::new(field, observed, Rung::Attempted, evidence.clone(), application)
+            let sighting = Sighting::new(field, observed, Rung::Attempted, evidence.clone(), application);
+            if is_inbound { sighting.inbound("the remote side is the client") } else { sighting }
         };
         let host = request.host_name().unwrap_or_default();
         if let Some(name) = NameBuf::from_text(host) {
             self.context.indicators.domain(name.as_name(), &mut self.hits);
-            self.take_hits(sighting("http.host", sentence::quoted(host)));
+            self.take_hits(sighting("http.host", sentence::quoted(host)).about(Some(name)));
         }
         if let Some(address) = std::str::from_utf8(host).ok().and_then(|text| text.parse::<IpAddr>().ok()) {
             // A proxy is asked for an address: the flow itself goes to the proxy.
@@ -320,8 +365,16 @@ impl Proposals<'_, '_> {
                 said: sighting.said.clone(),
                 why: sighting.why.clone(),
                 application: sighting.application.clone(),
+                name: sighting.name.clone(),
                 beacon: None,
             });
         }
     }
+}
+
+/// Whether it is known who began. Between two machines of which one has a system port (RFC 6335 section 6)
+/// the ports tell, too.
+fn is_opening_known(first: FirstPacket, context: &Context<'_>) -> bool {
+    let tuple = &context.head.flow.tuple;
+    first != FirstPacket::Midstream || (tuple.server.port < 1024 && tuple.client.port >= 1024)
 }

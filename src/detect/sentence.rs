@@ -1,9 +1,10 @@
 //! Short sentences for people; everything from the wire is made safe and short here.
 
-use std::fmt::Write as _;
+use std::{borrow::Cow, fmt::Write as _};
 
 use crate::{
-    flow::Endpoint,
+    flow::{Endpoint, FiveTuple},
+    indicator::Provenance,
     names::NamedBy,
     protocol::{
         dns::{self, Message, RData, Section},
@@ -33,6 +34,41 @@ pub fn quoted(bytes: &[u8]) -> String {
         text.push_str("...");
     }
     text
+}
+
+/// IP protocol numbers.
+const ICMP: u8 = 1;
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+const ICMPV6: u8 = 58;
+const SCTP: u8 = 132;
+
+/// What a flow is called: `connection`, `UDP flow`, `ICMP message`, `packet of IP protocol 47`.
+pub fn flow(tuple: &FiveTuple) -> Cow<'static, str> {
+    match tuple.protocol {
+        TCP | SCTP => "connection".into(),
+        UDP => "UDP flow".into(),
+        ICMP | ICMPV6 => "ICMP message".into(),
+        protocol => format!("packet of IP protocol {protocol}").into(),
+    }
+}
+
+/// Whether the flow is an ICMP error message: its type stands in the client's port (RFC 792, RFC 4443).
+pub fn is_icmp_error(tuple: &FiveTuple) -> bool {
+    match tuple.protocol {
+        ICMP => matches!(tuple.client.port, 3 | 4 | 5 | 11 | 12),
+        ICMPV6 => tuple.client.port < 128,
+        _ => false,
+    }
+}
+
+/// [`destination`] of a flow: without a port where the protocol has none.
+pub fn far_end(protocol: u8, endpoint: &Endpoint, name: Option<&NamedBy>) -> String {
+    match (protocol, name) {
+        (TCP | UDP | SCTP, _) => destination(endpoint, name),
+        (_, Some(named)) => format!("{} ({})", endpoint.address, quoted(named.name.as_bytes())),
+        (_, None) => endpoint.address.to_string(),
+    }
 }
 
 /// `142.11.206.73:8000 (sfrclak.com)`, IPv6 in brackets.
@@ -120,6 +156,19 @@ impl Outcome {
             Self::Failed(code) => format!("answered {code}"),
         }
     }
+}
+
+/// What another source says of a value: its campaign or list, sources, confidence and reference.
+pub fn corroboration(other: &Provenance, value: &str) -> String {
+    let whose = other.title.as_ref().unwrap_or(&other.campaign);
+    let mut text = format!("{whose} says the same of {value}: confidence {}", other.confidence);
+    if !other.sources.is_empty() {
+        let _ = write!(text, ", {}", other.sources.join(", "));
+    }
+    if !other.reference.is_empty() {
+        let _ = write!(text, ", {}", other.reference);
+    }
+    text
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::{
     sentence,
 };
 use crate::{
-    indicator::{AsOf, ExchangeFacts, Rung, Signature, SignatureId},
+    indicator::{AsOf, ExchangeFacts, Rung, Severity, Signature, SignatureId},
     observation::{DnsService, Observation, Seen},
     protocol::dns::NameScratch,
 };
@@ -101,10 +101,18 @@ pub fn propose(
             evidence: format!("{}: {evidence}", signature.title),
             said: evidence.clone(),
             why: Vec::new(),
+            name: None,
             application: application.clone(),
             beacon: None,
         };
-        note_rhythm(&mut candidate, signature, observation, context, recurrences);
+        if context.is_inbound() {
+            // Somebody outside sent it to the asset: a scan, not an implant on it.
+            candidate.rung = None;
+            candidate.severity = candidate.severity.min(Severity::Low);
+            candidate.why.push("the remote side is the client".to_owned());
+        } else {
+            note_rhythm(&mut candidate, signature, observation, context, recurrences);
+        }
         out.push(candidate);
     }
 }

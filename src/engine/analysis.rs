@@ -10,6 +10,7 @@ use crate::{
     flow::TcpState,
     incident::{Change, Incident, Incidents, Visibility},
     indicator::{AsOf, Knowledge},
+    limits,
     names::Names,
     observation::{self, DnsService, FirstPacket, Observation, ObservationBatch, merge_in_order},
     output::{EventSink, OutputError},
@@ -83,7 +84,7 @@ pub struct Analysis<'s> {
     records: Option<Records>,
     events: EventOptions,
     sink: Option<&'s mut EventSink>,
-    closed: Vec<Incident>,
+    closed: Closed,
     findings: FindingCounts,
     seen: Seen,
     observations: u64,
@@ -103,7 +104,7 @@ impl<'s> Analysis<'s> {
             records: options.records.then(|| Records::new(options.events)),
             events: options.events,
             sink,
-            closed: Vec::new(),
+            closed: Closed::default(),
             findings: FindingCounts::default(),
             seen: Seen::default(),
             observations: 0,
@@ -140,20 +141,25 @@ impl<'s> Analysis<'s> {
             records.observe(observation, &mut |line| out.write(line));
         }
         let (incidents, findings, events) = (&mut self.incidents, &mut self.findings, &self.events);
-        let (closed, visibility, last) = (&mut self.closed, &self.visibility, self.last);
+        let (closed, visibility) = (&mut self.closed, &self.visibility);
+        let now = observation.head.time;
+        let mut told = |incident: &Incident, change: Change, out: &mut Output<'_>| {
+            let mut incident = incident.clone();
+            if change == Change::Close {
+                incident.unseen = visibility.unseen(&incident, None);
+            }
+            out.make(|| event::incident(&incident, action(change), now));
+            if change == Change::Close {
+                closed.add(incident);
+            }
+        };
+        incidents.advance(now, &mut |incident| told(incident, Change::Close, &mut out));
         self.detection.observe(observation, &self.assets, &self.names, &mut |finding: Finding| {
-            findings.add(finding.severity);
-            out.write(&event::alert(&finding, events));
-            incidents.take(&finding, &mut |incident, change| {
-                let mut incident = incident.clone();
-                if change == Change::Close {
-                    incident.unseen = visibility.unseen(&incident, last);
-                }
-                out.write(&event::incident(&incident, action(change), finding.head.time));
-                if change == Change::Close {
-                    closed.push(incident);
-                }
-            });
+            if !finding.suppressed {
+                findings.add(finding.severity);
+                out.make(|| event::alert(&finding, events));
+            }
+            incidents.take(&finding, &mut |incident, change| told(incident, change, &mut out));
         });
         out.result
     }
@@ -170,18 +176,20 @@ impl<'s> Analysis<'s> {
             records.finish(&mut |line| out.write(line));
         }
         for mut incident in self.incidents.finish() {
-            incident.unseen = self.visibility.unseen(&incident, end);
-            out.write(&event::incident(&incident, IncidentAction::Close, end));
-            self.closed.push(incident);
+            incident.unseen = self.visibility.unseen(&incident, Some(end));
+            out.make(|| event::incident(&incident, IncidentAction::Close, end));
+            // At most as many as can be open.
+            self.closed.incidents.push(incident);
         }
         finished.counters.extend(ours);
-        out.write(&event::stats(end, &finished.counters));
+        out.make(|| event::stats(end, &finished.counters));
         out.result
     }
 
-    /// All incidents that were closed, in the order of their closing: after [`Analysis::finish`], all there were.
+    /// The incidents that were closed, in the order of their closing. After [`Analysis::finish`] that is all
+    /// there were, but for those beyond [`limits::INCIDENTS`] that closed before: events told them.
     pub fn incidents(&self) -> &[Incident] {
-        &self.closed
+        &self.closed.incidents
     }
 
     /// Findings by severity.
@@ -200,7 +208,7 @@ impl<'s> Analysis<'s> {
     }
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
-        let DetectionCounters { alerts, allowed, repeated, suppressed, unsupported } =
+        let DetectionCounters { alerts, allowed, repeated, suppressed, unsupported, evicted } =
             self.detection.counters();
         vec![
             ("detect.observations", self.observations),
@@ -209,13 +217,33 @@ impl<'s> Analysis<'s> {
             ("detect.alerts_repeated", repeated),
             ("detect.alerts_suppressed", suppressed),
             ("detect.alerts_unsupported", unsupported),
+            ("detect.evicted", evicted),
             ("incident.total", self.incidents.opened()),
             ("incident.evicted", self.incidents.evicted()),
+            ("incident.unlisted", self.closed.unlisted),
             ("names.active", self.names.len() as u64),
             ("names.evicted", self.names.evicted()),
             ("machines.active", self.visibility.machines() as u64),
             ("machines.evicted", self.visibility.evicted()),
         ]
+    }
+}
+
+/// Incidents that were closed, for the summary.
+#[derive(Debug, Default)]
+struct Closed {
+    incidents: Vec<Incident>,
+    /// Those for which there was no room.
+    unlisted: u64,
+}
+
+impl Closed {
+    fn add(&mut self, incident: Incident) {
+        if self.incidents.len() < limits::INCIDENTS {
+            self.incidents.push(incident);
+        } else {
+            self.unlisted += 1;
+        }
     }
 }
 
@@ -226,6 +254,13 @@ struct Output<'o> {
 }
 
 impl Output<'_> {
+    /// Writes the line that `make` makes, which is not called when nobody wants it.
+    fn make(&mut self, make: impl FnOnce() -> String) {
+        if self.sink.is_some() {
+            self.write(&make());
+        }
+    }
+
     fn write(&mut self, line: &str) {
         if self.result.is_ok()
             && let Some(sink) = &mut self.sink

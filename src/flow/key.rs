@@ -90,6 +90,11 @@ impl StableHash {
         end(end(start, &key.low), &key.high)
     }
 
+    /// The hash of a text.
+    pub fn of_bytes(bytes: &[u8]) -> Self {
+        Self(0xcbf2_9ce4_8422_2325).with(bytes)
+    }
+
     /// Goes on with more bytes.
     pub fn with(self, bytes: &[u8]) -> Self {
         let step = |hash: u64, &byte: &u8| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);

@@ -69,29 +69,43 @@ impl Incidents {
     /// Takes a finding in; `changed` is called with every incident that opened, rose or closed by it.
     /// Findings without a rung do not tell how far anybody came and make no incident.
     pub fn take(&mut self, finding: &Finding, changed: &mut dyn FnMut(&Incident, Change)) {
-        self.close_idle(finding.head.time, changed);
+        let now = finding.head.time;
         let Some(rung) = finding.rung else { return };
         let subject = finding.campaign.clone().unwrap_or_else(|| subject_of(finding));
         let key =
             Key { tenant: finding.asset.tenant, asset: finding.asset.address, subject: Arc::clone(&subject) };
+        // It may be idle and not yet swept.
+        if self.open.get(&key).is_some_and(|incident| is_idle(incident, now))
+            && let Some(idle) = self.open.remove(&key)
+        {
+            changed(&idle, Change::Close);
+        }
         let known = self.open.get(&key).is_some();
-        let mut evicted = Vec::new();
-        let incident = self.open.touch_or_insert(
-            key,
-            || open(finding, subject),
-            |_, incident| {
-                evicted.push(incident);
-            },
-        );
+        let mut evicted = None;
+        let incident =
+            self.open.touch_or_insert(key, || open(finding, subject), |_, old| evicted = Some(old));
         let rose = incident.take(finding, rung);
+        // Who makes room goes first.
+        if let Some(evicted) = evicted {
+            changed(&evicted, Change::Close);
+        }
         match (known, rose) {
             (false, _) => changed(incident, Change::Create),
             (true, true) => changed(incident, Change::Update),
             (true, false) => {}
         }
         self.opened += u64::from(!known);
-        for incident in evicted {
-            changed(&incident, Change::Close);
+    }
+
+    /// Lets packet time go on to `now`: incidents without new evidence for [`IDLE`] are closed, within an
+    /// hour.
+    pub fn advance(&mut self, now: Timestamp, closed: &mut dyn FnMut(&Incident)) {
+        if self.next_sweep.is_some_and(|next| now < next) {
+            return;
+        }
+        self.next_sweep = Some(now.plus(SWEEP));
+        for (_, incident) in self.open.take_where(|_, incident| is_idle(incident, now)) {
+            closed(&incident);
         }
     }
 
@@ -121,16 +135,10 @@ impl Incidents {
     pub fn evicted(&self) -> u64 {
         self.open.evicted()
     }
+}
 
-    fn close_idle(&mut self, now: Timestamp, changed: &mut dyn FnMut(&Incident, Change)) {
-        if self.next_sweep.is_some_and(|next| now < next) {
-            return;
-        }
-        self.next_sweep = Some(now.plus(SWEEP));
-        for (_, incident) in self.open.take_where(|_, incident| now.since(incident.last) > IDLE) {
-            changed(&incident, Change::Close);
-        }
-    }
+fn is_idle(incident: &Incident, now: Timestamp) -> bool {
+    now.since(incident.last) > IDLE
 }
 
 impl Incident {
@@ -184,7 +192,7 @@ impl RungReached {
             && let Some(known) = self.evidence.iter_mut().find(|known| known.rhythm)
         {
             *known = line;
-        } else if self.evidence.len() < limits::EVIDENCE_LINES
+        } else if (self.evidence.len() < limits::EVIDENCE_LINES || line.rhythm)
             && !self.evidence.iter().any(|known| known.text == line.text)
         {
             self.evidence.push(line);
@@ -230,3 +238,7 @@ fn incident_id(finding: &Finding, subject: &str) -> String {
     let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
     digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

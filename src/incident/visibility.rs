@@ -10,6 +10,7 @@ use crate::{
     indicator::Rung,
     limits,
     observation::{DnsService, FirstPacket, FlowClosed, Observation, Seen},
+    protocol::tls::ClientHello,
     time::{SECOND, Timestamp},
 };
 
@@ -19,6 +20,9 @@ use super::ladder::Incident;
 #[derive(Clone, Debug, Default)]
 struct Sight {
     dns_questions: u64,
+    /// DNS messages that it was answered with.
+    dns_responses: u64,
+    /// Connections that were answered or began before the capture.
     connections: u64,
     /// Connections of which only one side's packets were captured: the machine's own, and the other's.
     only_sent: u64,
@@ -66,6 +70,7 @@ impl Visibility {
             Seen::Dns(dns) if dns.service == DnsService::Dns => {
                 let tuple = &head.flow.tuple;
                 if dns.message.is_response() {
+                    sight(tuple.client.address, &|sight| sight.dns_responses += 1);
                     if assets.is_home(tuple.server.address) {
                         sight(tuple.server.address, &|sight| sight.dns_answers += 1);
                     }
@@ -73,14 +78,8 @@ impl Visibility {
                     sight(tuple.client.address, &|sight| sight.dns_questions += 1);
                 }
             }
-            Seen::TlsClient(hello) => {
-                let registry = hello.sni.as_deref().is_some_and(is_registry);
-                let encrypted = hello.ech;
-                sight(sides.local.address, &|sight| {
-                    sight.registry_tls += u64::from(registry);
-                    sight.encrypted_names += u64::from(encrypted);
-                });
-            }
+            Seen::TlsClient(hello) => sight(sides.local.address, &|sight| sight.hello(hello, is_registry)),
+            Seen::Quic(quic) => sight(sides.local.address, &|sight| sight.hello(&quic.hello, is_registry)),
             Seen::FlowClosed(closed) => {
                 let sent_by_client = sides.outbound;
                 sight(sides.local.address, &|sight| sight.connection(closed, sent_by_client));
@@ -105,20 +104,24 @@ impl Visibility {
     }
 
     /// What could not be seen of the machine that `incident` is about, one sentence each. `end` is the
-    /// time of the last packet of all.
-    pub fn unseen(&self, incident: &Incident, end: Timestamp) -> Vec<String> {
+    /// time of the last packet, where the input is over.
+    pub fn unseen(&self, incident: &Incident, end: Option<Timestamp>) -> Vec<String> {
         let mut unseen = Vec::new();
         let Some(sight) = self.machines.get(&(incident.asset.tenant, incident.asset.address)) else {
             return unseen;
         };
         if sight.dns_answers > 0 {
             unseen.push(format!(
-                "it answered {} DNS questions: it is a resolver, and the question may have been another machine's",
-                sight.dns_answers
+                "it answered {}: it is a resolver, and the question may have been another machine's",
+                counted(sight.dns_answers, "DNS question")
             ));
         }
         if sight.dns_questions == 0 {
-            unseen.push("no DNS question of it was captured: names come from Host and SNI only".to_owned());
+            unseen.push(if sight.dns_responses == 0 {
+                "no DNS question of it was captured: names come from Host and SNI only".to_owned()
+            } else {
+                "no DNS question of it was captured, only answers".to_owned()
+            });
         }
         if sight.registry_tls > 0 {
             unseen.push(format!(
@@ -126,24 +129,28 @@ impl Visibility {
                 sight.registry_tls
             ));
         }
+        let one_sided = sight.only_sent + sight.only_received;
         if sight.connections > 0 && sight.only_sent == sight.connections {
             unseen.push(
                 "only what it sent was captured: answers are known by its acknowledgments only".to_owned(),
             );
         } else if sight.connections > 0 && sight.only_received == sight.connections {
             unseen.push("only what it received was captured: its requests are not known".to_owned());
-        } else if sight.only_sent + sight.only_received > 0 {
+        } else if one_sided > 0 {
             unseen.push(format!(
-                "of {} of its {} connections one direction only was captured",
-                sight.only_sent + sight.only_received,
-                sight.connections
+                "of {one_sided} of its {} one direction only was captured",
+                counted(sight.connections, "connection")
             ));
         }
         if sight.midstream > 0 {
             unseen.push(format!("{} of its connections began before the capture", sight.midstream));
         }
         if sight.gap_bytes > 0 {
-            unseen.push(format!("{} bytes of its connections are missing from the capture", sight.gap_bytes));
+            unseen.push(format!(
+                "{} of its connections {} missing from the capture",
+                counted(sight.gap_bytes, "byte"),
+                if sight.gap_bytes == 1 { "is" } else { "are" }
+            ));
         }
         if sight.encrypted_names > 0 {
             unseen.push(format!(
@@ -151,7 +158,7 @@ impl Visibility {
                 sight.encrypted_names
             ));
         }
-        if incident.verdict() == Rung::Active {
+        if let (Rung::Active, Some(end)) = (incident.verdict(), end) {
             let silence = end.since(incident.last) / SECOND;
             unseen.push(format!(
                 "the capture ends {silence} s after the last sign of it: whether it still calls cannot be told"
@@ -161,7 +168,17 @@ impl Visibility {
     }
 }
 
+/// `1 connection`, `2 connections`.
+fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 impl Sight {
+    fn hello(&mut self, hello: &ClientHello, is_registry: &dyn Fn(&[u8]) -> bool) {
+        self.registry_tls += u64::from(hello.sni.as_deref().is_some_and(is_registry));
+        self.encrypted_names += u64::from(hello.ech);
+    }
+
     fn connection(&mut self, closed: &FlowClosed, local_is_client: bool) {
         if closed.state == TcpState::None {
             return;
@@ -171,12 +188,18 @@ impl Sight {
         } else {
             (closed.to_client, closed.to_server)
         };
-        self.connections += 1;
         // A SYN without answer is no blindness: that nobody answered is what was seen.
-        let alive = !matches!(closed.state, TcpState::SynSent | TcpState::Refused);
-        self.only_sent += u64::from(alive && received.packets == 0);
-        self.only_received += u64::from(alive && sent.packets == 0);
+        if matches!(closed.state, TcpState::SynSent | TcpState::Refused) {
+            return;
+        }
+        self.connections += 1;
+        self.only_sent += u64::from(received.packets == 0);
+        self.only_received += u64::from(sent.packets == 0);
         self.midstream += u64::from(closed.opened == FirstPacket::Midstream);
         self.gap_bytes += closed.gap_bytes.iter().sum::<u64>();
     }
 }
+
+#[cfg(test)]
+#[path = "visibility_tests.rs"]
+mod tests;

@@ -63,6 +63,13 @@ pub struct NamedBy {
     pub source: NameSource,
 }
 
+impl NamedBy {
+    /// A host name from the wire in its normal form; `None` for an address or what cannot be a name.
+    pub fn from_wire(text: &[u8], source: NameSource) -> Option<Self> {
+        Some(Self { name: host_name(text)?, source })
+    }
+}
+
 /// Who asks about whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Pair {

@@ -110,6 +110,7 @@ pub fn finding(application: Application) -> Finding {
         }),
         application,
         why: vec!["The host is named by the campaign's own code.".into(), "Nobody else uses it.".into()],
+        suppressed: false,
     }
 }
 
