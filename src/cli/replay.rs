@@ -233,13 +233,16 @@ fn summary_text(
 }
 
 /// Counters that a person may want to see at once; the statistics have all of them.
-const SHOWN_COUNTERS: [&str; 8] = [
+const SHOWN_COUNTERS: [&str; 11] = [
     "ipv4.invalid_checksum",
     "tcp.invalid_checksum",
     "udp.invalid_checksum",
     "tcp.overlap_diff_data",
     "detect.alerts_allowed",
     "detect.alerts_suppressed",
+    "detect.evicted",
+    "incident.evicted",
+    "incident.unlisted",
     "flow.evicted",
     "names.evicted",
 ];

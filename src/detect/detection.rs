@@ -43,6 +43,9 @@ pub struct DetectionCounters {
     pub suppressed: u64,
     /// Candidates that must not alert alone and had nothing to support.
     pub unsupported: u64,
+    /// Entries of the detectors' own tables that were put out because these were full: what they knew
+    /// (that something was told before, how often, in which rhythm) begins anew.
+    pub evicted: u64,
 }
 
 /// All detectors and the decisions that they share.
@@ -78,7 +81,9 @@ impl Detection {
 
     /// What became of candidates so far.
     pub fn counters(&self) -> DetectionCounters {
-        self.counters
+        let tables = [self.flow_rungs.evicted(), self.lookups.evicted(), self.rates.evicted()];
+        let evicted = tables.iter().sum::<u64>() + self.recurrences.evicted();
+        DetectionCounters { evicted, ..self.counters }
     }
 
     /// Looks at an observation and calls `found` with every finding, in a fixed order.

@@ -43,6 +43,11 @@ impl Default for Recurrences {
 }
 
 impl Recurrences {
+    /// Sightings that were forgotten because there were too many.
+    pub fn evicted(&self) -> u64 {
+        self.sightings.evicted()
+    }
+
     /// Notes a sighting; answers the rhythm when there is one.
     pub fn note(
         &mut self,

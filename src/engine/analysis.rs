@@ -148,7 +148,7 @@ impl<'s> Analysis<'s> {
             if change == Change::Close {
                 incident.unseen = visibility.unseen(&incident, None);
             }
-            out.write(&event::incident(&incident, action(change), now));
+            out.make(|| event::incident(&incident, action(change), now));
             if change == Change::Close {
                 closed.add(incident);
             }
@@ -157,7 +157,7 @@ impl<'s> Analysis<'s> {
         self.detection.observe(observation, &self.assets, &self.names, &mut |finding: Finding| {
             if !finding.suppressed {
                 findings.add(finding.severity);
-                out.write(&event::alert(&finding, events));
+                out.make(|| event::alert(&finding, events));
             }
             incidents.take(&finding, &mut |incident, change| told(incident, change, &mut out));
         });
@@ -177,12 +177,12 @@ impl<'s> Analysis<'s> {
         }
         for mut incident in self.incidents.finish() {
             incident.unseen = self.visibility.unseen(&incident, Some(end));
-            out.write(&event::incident(&incident, IncidentAction::Close, end));
+            out.make(|| event::incident(&incident, IncidentAction::Close, end));
             // At most as many as can be open.
             self.closed.incidents.push(incident);
         }
         finished.counters.extend(ours);
-        out.write(&event::stats(end, &finished.counters));
+        out.make(|| event::stats(end, &finished.counters));
         out.result
     }
 
@@ -208,7 +208,7 @@ impl<'s> Analysis<'s> {
     }
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
-        let DetectionCounters { alerts, allowed, repeated, suppressed, unsupported } =
+        let DetectionCounters { alerts, allowed, repeated, suppressed, unsupported, evicted } =
             self.detection.counters();
         vec![
             ("detect.observations", self.observations),
@@ -217,6 +217,7 @@ impl<'s> Analysis<'s> {
             ("detect.alerts_repeated", repeated),
             ("detect.alerts_suppressed", suppressed),
             ("detect.alerts_unsupported", unsupported),
+            ("detect.evicted", evicted),
             ("incident.total", self.incidents.opened()),
             ("incident.evicted", self.incidents.evicted()),
             ("incident.unlisted", self.closed.unlisted),
@@ -253,6 +254,13 @@ struct Output<'o> {
 }
 
 impl Output<'_> {
+    /// Writes the line that `make` makes, which is not called when nobody wants it.
+    fn make(&mut self, make: impl FnOnce() -> String) {
+        if self.sink.is_some() {
+            self.write(&make());
+        }
+    }
+
     fn write(&mut self, line: &str) {
         if self.result.is_ok()
             && let Some(sink) = &mut self.sink

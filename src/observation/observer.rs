@@ -40,11 +40,13 @@ pub struct ObserverOptions {
     pub shard: u64,
     /// How many observers there are.
     pub shards: u64,
+    /// Flows that all observers together follow at once.
+    pub flows: usize,
 }
 
 impl Default for ObserverOptions {
     fn default() -> Self {
-        Self { decode: DecodeOptions::default(), dns_flows: false, shard: 0, shards: 1 }
+        Self { decode: DecodeOptions::default(), dns_flows: false, shard: 0, shards: 1, flows: limits::FLOWS }
     }
 }
 
@@ -107,7 +109,7 @@ impl Observer {
         let shards = options.shards.max(1);
         Self {
             options: ObserverOptions { shards, ..options },
-            flows: FlowTable::new(limits::FLOWS / shards as usize),
+            flows: FlowTable::new(options.flows / shards as usize),
             fragments: Fragments::default(),
             budget: ReassemblyBudget::new(limits::REASSEMBLY_BYTES / shards as usize),
             holders: Holders::new(limits::INSPECTION_BYTES / shards as usize),

@@ -228,11 +228,11 @@ fn assert_bounded(file: &str, replayed: &Replayed) {
 #[test]
 fn all_of_them_are_one_timeline() {
     let Some(folder) = shared_captures() else { return };
-    let replayed = Replay::default().of(&[folder.clone()]);
+    let replayed = Replay::default().of(std::slice::from_ref(&folder));
     let events = replayed.events();
     let frames: u64 = files(&folder)
         .iter()
-        .map(|file| Replay { records: false, threads: 1 }.of(&[file.clone()]).accounting.frames)
+        .map(|file| Replay { records: false, threads: 1 }.of(std::slice::from_ref(file)).accounting.frames)
         .sum();
     assert_eq!(replayed.accounting.frames, frames, "no frame is lost or read twice");
     assert!(events.len() > 1_000);

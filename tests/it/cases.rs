@@ -218,10 +218,10 @@ impl Check<'_> {
         self.hold(found_severity >= least, || format!("{asset}: only of severity {found_severity:?}"));
         self.time(&format!("{asset} first"), expected.first.as_ref(), &found["first"]);
         self.time(&format!("{asset} last"), expected.last.as_ref(), &found["last"]);
-        let shouted = format!("{asset}: {}", verdict.to_uppercase().replace('_', " "));
+        let rung = verdict.to_uppercase().replace('_', " ");
         let shouted = match &expected.tenant {
-            Some(_) => verdict.to_uppercase().replace('_', " "),
-            None => shouted,
+            Some(tenant) => format!("{asset} ({tenant}): {rung}"),
+            None => format!("{asset}: {rung}"),
         };
         let summary = self.replayed.summary.clone();
         self.hold(summary.contains(&shouted), || format!("the summary does not say {shouted:?}:\n{summary}"));

@@ -310,6 +310,28 @@ fn an_indicator_counts_at_the_time_that_is_asked_for() {
     assert_eq!(alerts(&standing, "any").len(), 1);
 }
 
+#[test]
+fn a_filter_leaves_out_what_it_does_not_match() {
+    let run = replay(&[&pcap("axios-linux-runner.pcap"), &"--filter", &"udp port 53", &"--json", &"-"]);
+    run.assert_exit(0);
+    let events = run.events();
+    let incident = &of_type(&events, "incident").last().unwrap()["incident"];
+    assert_eq!(incident["verdict"], "looked_up", "the connections were not looked at");
+    let stats = &of_type(&events, "stats").next().unwrap()["stats"]["decoder"];
+    assert!(stats["filtered"].as_u64() > Some(500), "{stats:#}");
+    assert_eq!(stats["tcp"], 0);
+}
+
+#[test]
+fn the_built_in_packs_and_their_folder_say_the_same() {
+    let capture = pcap("axios-linux-runner.pcap");
+    let built_in = replay(&[&capture, &"--json", &"-"]);
+    let folder = replay(&[&capture, &"--json", &"-", &"--indicators", &root().join("signatures")]);
+    folder.assert_exit(0);
+    assert_eq!(folder.out, built_in.out);
+    assert_eq!(folder.err, built_in.err, "and nothing of the folder is refused");
+}
+
 // ---- streams -------------------------------------------------------------------------------------
 
 #[test]
@@ -407,6 +429,32 @@ fn a_pipe_is_an_input_in_every_format() {
         run.assert_exit(0);
         assert_eq!(run.out, expected, "{name}");
     }
+}
+
+#[test]
+fn a_named_pipe_is_read_where_it_is_named_and_does_not_stop_a_folder() {
+    let folder = folder();
+    let pipe = folder.path().join("pipe");
+    if !Command::new("mkfifo").arg(&pipe).status().is_ok_and(|status| status.success()) {
+        return eprintln!("skipped: no mkfifo(1)");
+    }
+    fs::copy(pcap("dns-41.pcap"), folder.path().join("dns")).unwrap();
+    std::os::unix::fs::symlink(".", folder.path().join("loop")).unwrap();
+    std::os::unix::fs::symlink("nowhere", folder.path().join("dangling")).unwrap();
+    // Nobody writes into the pipe: opening it would wait for ever.
+    let run = replay(&[&folder.path()]);
+    run.assert_exit(0);
+    let told = run.out.replace("\n            ", " ");
+    assert!(told.contains("82 packets") && told.contains("pipe: not a file that can be read"), "{told}");
+    assert!(told.contains("dangling: cannot be opened"), "{told}");
+
+    // As the shell's <(...) gives it.
+    let (writer_end, bytes) = (pipe.clone(), fs::read(pcap("dns-41.pcap.zst")).unwrap());
+    let writer = thread::spawn(move || fs::write(writer_end, bytes));
+    let run = replay(&[&pipe]);
+    writer.join().unwrap().unwrap();
+    run.assert_exit(0);
+    assert!(run.out.contains("82 packets"), "{}", run.out);
 }
 
 #[test]

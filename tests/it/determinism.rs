@@ -4,13 +4,22 @@ use std::{
     fs,
     io::Write,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use callhome::time::Timestamp;
+use callhome::{
+    config::Config,
+    engine::{Analysis, AnalysisOptions, Finished},
+    event::EventOptions,
+    indicator::{AsOf, load_builtin},
+    observation::{ObservationBatch, Observer, ObserverOptions},
+    output::EventSink,
+    time::Timestamp,
+};
 
 use crate::{
-    frames::{Timed, pcap, pcapng, read, write},
-    replay::{Replay, root, shared_captures},
+    frames::{Timed, batch, pcap, pcapng, read, write},
+    replay::{Replay, pcap as capture, root, shared_captures},
 };
 
 /// Fails where the event files differ, and says at which line.
@@ -66,10 +75,10 @@ fn threads_change_nothing_without_records() {
 #[test]
 fn threads_change_nothing_on_captures_of_others() {
     let Some(folder) = shared_captures() else { return };
-    let one = events(&[folder.clone()]);
+    let one = events(std::slice::from_ref(&folder));
     assert!(one.lines().count() > 1_000, "{} events", one.lines().count());
     for threads in [2, 5] {
-        let more = Replay { threads, ..Replay::default() }.of(&[folder.clone()]).text;
+        let more = Replay { threads, ..Replay::default() }.of(std::slice::from_ref(&folder)).text;
         assert_same(&one, &more, &format!("{threads} threads"));
     }
 }
@@ -152,6 +161,13 @@ fn pieces_that_end_and_begin_at_one_time_are_the_same() {
 }
 
 #[test]
+fn two_taps_with_one_direction_each_are_the_conversation() {
+    let whole = events(&[capture("tcp-ordered.pcap")]);
+    let sides = [capture("tcp-client-side.pcap"), capture("tcp-server-side.pcap")];
+    assert_same(&whole, &events(&sides), "both sides");
+}
+
+#[test]
 fn packing_changes_nothing() {
     let frames = ethernet();
     let folder = tempfile::tempdir().unwrap();
@@ -177,6 +193,48 @@ fn a_folder_and_the_list_of_its_files_are_the_same() {
     files.retain(|file| file.extension().is_none_or(|extension| extension != "toml"));
     files.sort();
     assert_same(&events(&everything()), &events(&files), "the list of files");
+}
+
+#[test]
+fn the_size_of_batches_changes_nothing() {
+    let mut frames = ethernet();
+    frames.truncate(4_000);
+    let expected = in_batches(&frames, 512);
+    assert!(expected.lines().count() > 1_000);
+    for size in [1, 7, 4_000] {
+        assert_same(&expected, &in_batches(&frames, size), &format!("batches of {size}"));
+    }
+}
+
+/// The events of frames that are handed over `size` at a time.
+fn in_batches(frames: &[Timed], size: usize) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("events.json");
+    let mut sink = EventSink::create(&file, &[]).unwrap();
+    let options = AnalysisOptions {
+        assets: Config::default().assets(),
+        as_of: AsOf::Packet,
+        records: true,
+        events: EventOptions::default(),
+    };
+    let mut analysis = Analysis::new(Arc::new(load_builtin()), options, Some(&mut sink));
+    let mut observer = Observer::new(ObserverOptions { dns_flows: true, ..ObserverOptions::default() });
+    let mut observed = ObservationBatch::default();
+    let mut next = 1;
+    for piece in frames.chunks(size) {
+        observed.clear();
+        observer.observe(&batch(piece, next), None, &mut observed);
+        analysis.take(std::slice::from_ref(&observed)).unwrap();
+        next += piece.len() as u64;
+    }
+    observed.clear();
+    observer.finish(&mut observed);
+    analysis.take(std::slice::from_ref(&observed)).unwrap();
+    let mut finished = Finished { counters: observer.counters().list(), span: observer.span() };
+    analysis.finish(&mut finished).unwrap();
+    drop(analysis);
+    sink.finish().unwrap();
+    fs::read_to_string(&file).unwrap()
 }
 
 /// The same frames, each a nanosecond or more after the one before it.

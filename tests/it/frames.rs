@@ -221,6 +221,19 @@ pub fn dns_question(id: u16, labels: &[&[u8]]) -> Vec<u8> {
     message
 }
 
+/// The answer to [`dns_question`] with any number of addresses.
+pub fn dns_answer(id: u16, labels: &[&[u8]], addresses: &[Ipv4Addr]) -> Vec<u8> {
+    let mut message = dns_question(id, labels);
+    message[2..4].copy_from_slice(&[0x81, 0x80]);
+    message[6..8].copy_from_slice(&(addresses.len() as u16).to_be_bytes());
+    for address in addresses {
+        // The question's name, A, IN, an hour.
+        message.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0x0e, 0x10, 0, 4]);
+        message.extend(address.octets());
+    }
+    message
+}
+
 /// A TLS 1.2 ClientHello record with one server name.
 pub fn client_hello(name: &[u8]) -> Vec<u8> {
     let two = |length: usize| (length as u16).to_be_bytes();

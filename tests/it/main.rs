@@ -14,6 +14,7 @@ mod cli;
 mod determinism;
 mod equality;
 mod events;
+mod floods;
 mod layers;
 mod output;
 mod records;
