@@ -198,5 +198,16 @@ pub fn seeds() -> Vec<(LinkType, Vec<u8>)> {
         (LinkType::LINUX_SLL2, join(&[&[8, 0, 0, 0, 0, 0, 0, 1, 0, 1, 4, 6, 0, 0, 0, 0, 0, 0, 0, 0], &four])),
         (LinkType::NFLOG, join(&[&[2, 0, 0, 5, 6, 0, 10, 0, b'a', 0, 0, 0, 37, 0, 9, 0], &four])),
         (LinkType::PKTAP, join(&[&pktap, &framed])),
+        (LinkType::ETHERNET, ethernet(0x8926, &join(&[&[0, 1, 0, 2, 8, 0], &four]))),
+        (LinkType::ETHERNET, ethernet(0x88e7, &join(&[&[0, 0, 0, 7], &framed]))),
+        (LinkType::ETHERNET, outer(97, &join(&[&[0x30, 0], &framed]))),
+        (LinkType::ETHERNET, outer(137, &join(&[&[0, 1, 1, 64], &four]))),
+        (LinkType::ETHERNET, outer(17, &udp(9, 1701, &join(&[&[0, 2, 0, 1, 0, 2, 0, 0x21], &four])))),
+        (LinkType::ETHERNET, outer(17, &udp(9, 37008, &join(&[&[1, 0, 0, 1, 10, 1, 0, 1], &framed])))),
+        (LinkType::FRAME_RELAY, join(&[&[0x18, 0x41, 3, 0xcc], &four])),
+        (LinkType::PPP_WITH_DIRECTION, join(&[&[0, 0xff, 3, 0, 0x21], &four])),
+        (LinkType::PPI, join(&[&[0, 0, 8, 0, 105, 0, 0, 0], &data, &snap])),
+        (LinkType::IEEE802_11_PRISM, join(&[&[0x44, 0, 0, 0, 8, 0, 0, 0], &data, &snap])),
+        (LinkType::IEEE802_11_AVS, join(&[&[0x80, 0x21, 0x10, 1, 0, 0, 0, 8], &data, &snap])),
     ]
 }

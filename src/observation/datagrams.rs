@@ -66,7 +66,7 @@ impl DatagramInspection {
             return 0;
         }
         if self.app == "dns" || (self.app.is_empty() && self.looked < limits::IDENTIFY_DATAGRAMS) {
-            if dns::looks_like_dns(udp.payload, false) == Verdict::Yes {
+            if is_dns(udp) {
                 self.app = "dns";
                 let is_response =
                     dns::Message::parse(udp.payload).is_some_and(|message| message.is_response());
@@ -88,6 +88,13 @@ impl DatagramInspection {
     fn roles(&self) -> Roles {
         Roles { swapped: self.swapped, relayed: false }
     }
+}
+
+/// Whether a datagram is DNS by its content, as far as the capture has it.
+fn is_dns(udp: &UdpView<'_>) -> bool {
+    let length = udp.payload_length as usize;
+    dns::looks_like_dns(udp.payload, false) == Verdict::Yes
+        || udp.payload.len() < length && dns::looks_like_cut_dns(udp.payload, length)
 }
 
 /// Which DNS service a datagram belongs to by its ports, where its content does not deny it.

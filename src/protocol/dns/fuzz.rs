@@ -3,8 +3,8 @@
 use crate::limits::{DNS_NAME_BYTES, DNS_RECORDS, TEXT_BYTES};
 
 use super::{
-    DnsStream, Message, NameScratch, PackedName, looks_like_dns, looks_like_dns_stream, rdata_text,
-    second_opinion,
+    DnsStream, Message, NameScratch, PackedName, looks_like_cut_dns, looks_like_dns, looks_like_dns_stream,
+    rdata_text, second_opinion,
 };
 
 /// Reads `data` as one message in every way there is.
@@ -23,6 +23,7 @@ pub fn fuzz_dns_message(data: &[u8]) {
         looks_like_dns(data, hint);
     }
     looks_like_dns_stream(data);
+    looks_like_cut_dns(data, 2 * data.len());
     second_opinion(data);
     let Some(message) = Message::parse(data) else { return };
     let summary = message.summary();

@@ -33,7 +33,7 @@ pub use name::{Name, NameBuf};
 pub use packed::{NameBreak, NameScratch, PackedName};
 pub use parser::{Message, Question, Questions, Record, Records, Section};
 pub use rdata::{Caa, Dnskey, Ds, Loc, Naptr, Options, RData, Rrsig, Soa, Strings, TypeBitmap};
-pub use recognise::{looks_like_dns, looks_like_dns_stream};
+pub use recognise::{looks_like_cut_dns, looks_like_dns, looks_like_dns_stream};
 pub use stream::DnsStream;
 pub use strict::{StrictReason, StrictVerdict, second_opinion};
 pub use summary::{Edns, Summary};

@@ -24,6 +24,17 @@ pub fn looks_like_dns(bytes: &[u8], port_hint: bool) -> Verdict {
     if port_hint { expected(&message) } else { unexpected(&message) }
 }
 
+/// Whether a UDP payload of `length` bytes is a DNS message, of which the capture has only the first `bytes`: one
+/// question that can be read, of a class and type that exist, behind a header whose counts fit.
+pub fn looks_like_cut_dns(bytes: &[u8], length: usize) -> bool {
+    Message::parse(bytes).is_some_and(|message| {
+        message.declared(Section::Question) == 1
+            && has_plausible_header(&message, length)
+            && matches!(first_entry(&message), First::Plausible)
+            && message.questions().all(|question| is_plausible_type(question.kind))
+    })
+}
+
 /// Whether the first bytes of a TCP direction are DNS messages with their lengths. The first message
 /// must be as plausible as [`looks_like_dns`] wants it without a hint; of one that is not whole yet,
 /// its first question or record, and it must not declare more than one question.
@@ -318,6 +329,25 @@ mod tests {
         reserved_opcode[2] = 0x78;
         for message in [&two, &lying, &reserved_opcode] {
             assert_eq!(looks_like_dns(message, true), Verdict::No, "{message:02x?}");
+        }
+    }
+
+    #[test]
+    fn a_cut_message_is_known_by_its_question() {
+        let long = Sample::new(0x8180, [1, 1, 0, 0])
+            .question(&wire("example.com"), 16, 1)
+            .record(&FIRST.to_be_bytes(), 16, 1, &[0; 400])
+            .build();
+        // The header has 12 bytes, the question 17.
+        for length in 0..long.len() {
+            assert_eq!(looks_like_cut_dns(&long[..length], long.len()), length >= 29, "{length}");
+            assert_eq!(looks_like_dns(&long[..length], false), Verdict::No);
+        }
+        assert!(!looks_like_cut_dns(&long[..60], 27), "the counts do not fit");
+        let no_type = Sample::new(0x0100, [1, 0, 0, 0]).question(&wire("example.com"), 0, 1).build();
+        assert!(!looks_like_cut_dns(&no_type, 400));
+        for (what, payload) in others() {
+            assert!(!looks_like_cut_dns(&payload, 1400), "{what}");
         }
     }
 
