@@ -118,7 +118,7 @@ fn try_replay(arguments: &ReplayArguments) -> Result<u8, String> {
     };
     let knowledge = load_knowledge(arguments, &config)?;
     let mut timeline = Timeline::open(&arguments.paths);
-    let mut sink = open_sink(arguments).map_err(|error| error.to_string())?;
+    let mut sink = open_sink(arguments, &timeline).map_err(|error| error.to_string())?;
     let options = AnalysisOptions {
         assets: config.assets(),
         as_of: as_of(arguments.as_of),
@@ -162,11 +162,12 @@ fn nothing_read(timeline: &Timeline) -> String {
     "nothing could be read".to_owned()
 }
 
-fn open_sink(arguments: &ReplayArguments) -> Result<Option<EventSink>, OutputError> {
+/// The events' file must be none of the captures, also of those that were found in a folder.
+fn open_sink(arguments: &ReplayArguments, timeline: &Timeline) -> Result<Option<EventSink>, OutputError> {
     match &arguments.json {
         None => Ok(None),
         Some(path) if is_standard_stream(path) => EventSink::standard_output().map(Some),
-        Some(path) => EventSink::create(path, &arguments.paths).map(Some),
+        Some(path) => EventSink::create(path, &timeline.paths()).map(Some),
     }
 }
 

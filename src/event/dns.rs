@@ -14,7 +14,8 @@ use crate::{
     flow::{Direction, FiveTuple},
     observation::{DnsSeen, DnsService, Head},
     protocol::dns::{
-        Message, NameScratch, PackedName, RData, Record, Section, rcode_name, rdata_text, type_name,
+        Message, NameScratch, PackedName, RData, Record, Section, StrictVerdict, rcode_name, rdata_text,
+        second_opinion, type_name,
     },
 };
 
@@ -45,6 +46,10 @@ pub(super) fn event<'a>(
     };
     event.note(|note| {
         note.service = service;
+        note.strict_parser = match second_opinion(seen.message.bytes()) {
+            Some(StrictVerdict::Refuses(reason)) => Some(reason.as_str()),
+            _ => None,
+        };
         note.anomalies = seen.message.summary().anomalies.iter().map(|anomaly| anomaly.as_str()).collect();
     })
 }

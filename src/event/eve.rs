@@ -114,6 +114,9 @@ pub(super) struct RecordNote {
     /// Oddities of the messages, by name.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub anomalies: Vec<&'static str>,
+    /// Why a strict DNS parser refuses a message that could be read: what other tools may be blind to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strict_parser: Option<&'static str>,
     /// How a flow began and ended.
     #[serde(flatten)]
     pub flow: Option<FlowNote>,

@@ -29,6 +29,9 @@ pub struct Flow<D> {
     pub first: Timestamp,
     /// The latest packet time seen.
     pub last: Timestamp,
+    /// How late it was by the table's clock when the last packet came: from then on the timeout counts. Later
+    /// than `last` where a capturing host's clock was set back.
+    pub touched: Timestamp,
     /// Number of its first packet.
     pub first_packet: u64,
     /// The connection's state; stays empty for other protocols.
@@ -58,7 +61,7 @@ impl<D> Flow<D> {
             UDP => limits::UDP_TIMEOUT,
             _ => limits::OTHER_TIMEOUT,
         };
-        self.last.plus(seconds * SECOND)
+        self.touched.plus(seconds * SECOND)
     }
 }
 
@@ -276,6 +279,7 @@ mod tests {
             client: end(port),
             first: time,
             last: time,
+            touched: time,
             first_packet: u64::from(port),
             tcp: TcpTracker::default(),
             data: (),
@@ -292,7 +296,7 @@ mod tests {
         let mut expired = Vec::new();
         table.advance(at(0), &mut |flow: Flow<()>| expired.push(flow.first_packet));
         let index = table.insert(flow(1000, UDP, at(0)), &mut |_| unreachable!("there is room"));
-        table.get_mut(index).unwrap().last = at(100);
+        table.get_mut(index).unwrap().touched = at(100);
         table.advance(at(limits::UDP_TIMEOUT + 50), &mut |flow| expired.push(flow.first_packet));
         assert!(expired.is_empty(), "its last packet was at 100 s");
         table.advance(at(limits::UDP_TIMEOUT + 100), &mut |flow| expired.push(flow.first_packet));

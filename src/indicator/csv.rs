@@ -141,7 +141,11 @@ fn read_row(
                 let named = Kind::from_name(cell);
                 kind = Some(named.ok_or_else(|| format!("there is no kind {cell:?}, or none for us"))?);
             }
-            Column::Campaign => provenance.campaign = cell.into(),
+            // A row that names its campaign belongs to it, which rows of a plain list do not to each other.
+            Column::Campaign => {
+                provenance.campaign = cell.into();
+                provenance.title = Some(cell.into());
+            }
             Column::Source => provenance.sources = vec![cell.into()],
             Column::Reference => provenance.reference = cell.into(),
             Column::FirstSeen => first_seen = Some(time(Edge::Start)?),

@@ -314,6 +314,7 @@ impl Observer {
         };
         let flow = self.flows.get_mut(index)?;
         flow.last = flow.last.max(packet.time);
+        flow.touched = self.clock;
         let direction = flow.direction(packet.source);
         let totals = flow.data.totals.get_mut(direction.index())?;
         totals.packets += 1;
@@ -346,6 +347,7 @@ impl Observer {
             client,
             first: packet.time,
             last: packet.time,
+            touched: self.clock,
             first_packet: packet.number,
             tcp: TcpTracker::default(),
             data: Tracked {

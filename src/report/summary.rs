@@ -243,6 +243,13 @@ fn rung_line(page: &mut Page, reached: &RungReached, count_width: usize) {
         number(reached.count)
     );
     let mut words = reached.evidence.first().map_or_else(String::new, |evidence| shown(&evidence.text));
+    // That somebody asked is half of what a look-up tells; the other half is what came back.
+    if reached.rung == Rung::LookedUp
+        && let Some(answer) = reached.evidence.get(1)
+    {
+        words.push_str("; ");
+        words.push_str(&shown(&answer.text));
+    }
     let mut about = Vec::new();
     if let Some(packet) =
         reached.evidence.first().map(|evidence| evidence.packet).filter(|&packet| packet > 0)

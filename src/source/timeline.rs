@@ -160,6 +160,11 @@ impl Timeline {
         (!batch.is_empty()).then_some(batch)
     }
 
+    /// The captures that were found, those in folders too.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        self.files.iter().map(|found| found.path.clone()).collect()
+    }
+
     /// The path of the input that [`super::Frame::input`] is an index of.
     pub fn input_path(&self, index: u32) -> Option<&Path> {
         self.files.get(index as usize).map(|found| found.path.as_path())

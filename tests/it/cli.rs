@@ -367,6 +367,7 @@ fn an_input_is_never_written_over() {
         &folder.path().join("../").join(folder.path().file_name().unwrap()).join("mine.pcap"),
     ] {
         replay(&[&capture, &"--json", json]).assert_refused(&["left untouched", "--json"]);
+        replay(&[&folder.path(), &"--json", json]).assert_refused(&["left untouched", "--json"]);
         assert_eq!(fs::read(&capture).unwrap(), whole);
     }
 }

@@ -50,6 +50,18 @@ fn a_connection_from_its_opening_to_its_end() {
 }
 
 #[test]
+fn a_clock_that_was_set_back_ends_no_flow() {
+    // Two hours later by the clock as it was, a packet of somebody else; then the conversation.
+    let mut talk = http_talk();
+    let mut wire = Wire::default();
+    wire.tcp(talk.now + 7_200_000, (7, 1_000), (8, 80), ACK, 1, 1, b"");
+    let stray = wire.packets.remove(0);
+    talk.wire.packets.insert(0, stray);
+    let told = talk.wire.told();
+    assert!(HTTP_TOLD.iter().all(|line| told.iter().any(|other| other == line)), "{told:#?}");
+}
+
+#[test]
 fn retransmissions_keep_alives_and_strays_add_nothing() {
     let mut talk = http_talk();
     for place in (0..talk.wire.packets.len()).rev() {

@@ -26,7 +26,7 @@ pub fn looks_like_dns(bytes: &[u8], port_hint: bool) -> Verdict {
 
 /// Whether the first bytes of a TCP direction are DNS messages with their lengths. The first message
 /// must be as plausible as [`looks_like_dns`] wants it without a hint; of one that is not whole yet,
-/// its first question or record.
+/// its first question or record, and it must not declare more than one question.
 pub fn looks_like_dns_stream(bytes: &[u8]) -> Verdict {
     let Some(length) = u16_at(bytes, 0).map(usize::from) else { return Verdict::Unsure };
     if length < HEADER_BYTES {
@@ -37,11 +37,16 @@ pub fn looks_like_dns_stream(bytes: &[u8]) -> Verdict {
         return looks_like_dns(whole, false);
     }
     match Message::parse(body) {
-        Some(message) if has_plausible_header(&message, length) => match first_entry(&message) {
-            First::Plausible => Verdict::Yes,
-            First::Cut => Verdict::Unsure,
-            First::Strange | First::None => Verdict::No,
-        },
+        // Other protocols begin with such numbers too, but hardly with a count of exactly one.
+        Some(message)
+            if message.declared(Section::Question) <= 1 && has_plausible_header(&message, length) =>
+        {
+            match first_entry(&message) {
+                First::Plausible => Verdict::Yes,
+                First::Cut => Verdict::Unsure,
+                First::Strange | First::None => Verdict::No,
+            }
+        }
         Some(_) => Verdict::No,
         None => incomplete_header(body),
     }
@@ -341,5 +346,9 @@ mod tests {
         let two = [framed(&query("example.com", 1)), framed(&query("example.com", 28))].concat();
         assert_eq!(looks_like_dns_stream(&two), Verdict::Yes);
         assert_eq!(looks_like_dns_stream(&[0, 5]), Verdict::No);
+        // OpenFlow 1.3: version, type, length, transaction, and what reads as a question of class IN.
+        let multipart = b"\x04\x13\0\x20\0\0\0\x2b\0\x0b\0\0\0\0\0\0\0\0\x01\0\0\0\x01\0\0\0\x0d\x10\x08\0\0";
+        assert_eq!(looks_like_dns_stream(multipart), Verdict::No);
+        assert_eq!(looks_like_dns_stream(&multipart[..16]), Verdict::No);
     }
 }
