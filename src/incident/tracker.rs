@@ -97,8 +97,7 @@ impl Incidents {
         self.opened += u64::from(!known);
     }
 
-    /// Lets packet time go on to `now`: incidents without new evidence for [`IDLE`] are closed, within an
-    /// hour.
+    /// Lets packet time go on to `now`: incidents without new evidence for a day are closed, within an hour.
     pub fn advance(&mut self, now: Timestamp, closed: &mut dyn FnMut(&Incident)) {
         if self.next_sweep.is_some_and(|next| now < next) {
             return;
