@@ -64,6 +64,14 @@ impl Sighting {
         self
     }
 
+    /// A look-up of the listed name `shorter` to which a resolver appended a search suffix.
+    fn behind_search_suffix(mut self, shorter: Name<'_>) -> Self {
+        let shorter = sentence::quoted(shorter.to_lower_text().as_bytes());
+        self.ceiling = self.ceiling.min(Severity::Low);
+        self.why.push(format!("a look-up of {shorter} with a search suffix appended"));
+        self
+    }
+
     /// Of a flow or message that came from outside: the asset did nothing, so that it reached no rung.
     fn inbound(mut self, why: &str) -> Self {
         self.rung = None;
@@ -114,7 +122,7 @@ impl Proposals<'_, '_> {
             return;
         }
         let remote = context.sides.remote;
-        let there = sentence::far_end(context.head.flow.tuple.protocol, &remote, context.remote_name());
+        let there = || sentence::far_end(context.head.flow.tuple.protocol, &remote, context.remote_name());
         let is_inbound = context.is_inbound() && is_opening_known(first, context);
         let is_sinkhole = context.sinkholes.find(remote.address).is_some();
         let sighting = |field, observed| {
@@ -122,14 +130,14 @@ impl Proposals<'_, '_> {
             // What a sinkhole's keeper answers is not the attacker's.
             let rung = if is_sinkhole { rung.min(Rung::Attempted) } else { rung };
             let mut sighting =
-                Sighting::new(field, observed, rung, format!("{verb} {there}"), Application::None);
+                Sighting::new(field, observed, rung, format!("{verb} {}", there()), Application::None);
             if is_sinkhole {
                 sighting.why.push("the address is a sinkhole: somebody has taken the name over".to_owned());
             }
             if is_inbound { sighting.inbound("the remote side opened the flow") } else { sighting }
         };
         context.indicators.address(remote.address, remote.port, &mut self.hits);
-        self.take_hits(sighting("flow.remote", format!("{}:{}", remote.address, remote.port)));
+        self.take_hits(|| sighting("flow.remote", format!("{}:{}", remote.address, remote.port)));
         if !is_inbound {
             self.remote_name(sighting);
         }
@@ -140,206 +148,191 @@ impl Proposals<'_, '_> {
         let Some(named) = self.context.remote_name() else { return };
         let Some(name) = NameBuf::from_text(named.name.as_bytes()) else { return };
         self.context.indicators.domain(name.as_name(), &mut self.hits);
-        let mut sighting = sighting("flow.name", named.name.to_string()).about(Some(name));
-        sighting.why.push(format!("the name is known from {}", named.source.name()));
-        self.take_hits(sighting);
+        self.take_hits(|| {
+            let mut sighting = sighting("flow.name", named.name.to_string()).about(Some(name));
+            sighting.why.push(format!("the name is known from {}", named.source.name()));
+            sighting
+        });
     }
 
     fn dns(&mut self, dns: &DnsSeen<'_>) {
+        let context = self.context;
         let message = &dns.message;
         let mut scratch = NameScratch::default();
-        let application = || Application::Dns(message.bytes().into());
-        let outcome = message
-            .is_response()
-            .then(|| Outcome::of(message, &|address| self.context.sinkholes.find(address).is_some()));
         for question in message.questions() {
             let Ok(name) = question.name.unpack(&mut scratch) else { continue };
-            let text = sentence::quoted(name.to_lower_text().as_bytes());
-            let kind = crate::protocol::dns::type_name(question.kind);
-            let evidence = match &outcome {
-                None => format!("asked for {text} ({kind})"),
-                Some(outcome) => format!("{text} ({kind}) {}", outcome.text()),
+            context.indicators.domain(name, &mut self.hits);
+            let shorter = if self.hits.is_empty() {
+                context.indicators.domain_behind_search_suffix(name, &mut self.hits)
+            } else {
+                None
             };
-            let said = match &outcome {
-                // That there is no address of one kind says nothing new: another kind was asked for too.
-                None | Some(Outcome::Empty) => text.clone(),
-                Some(outcome) => format!("{text} {}", outcome.text()),
-            };
-            let mut sighting = Sighting::new("dns.query", text, Rung::LookedUp, evidence, application())
-                .about(Some(name.to_owned()));
-            sighting.said = said;
-            if self.context.is_inbound() {
-                sighting = sighting.inbound("the remote side asked");
-            }
-            if matches!(outcome, Some(Outcome::Sinkholed(_))) {
-                sighting.why.push("the answer is a sinkhole: somebody has taken the name over".to_owned());
-            }
-            self.context.indicators.domain(name, &mut self.hits);
-            if self.hits.is_empty()
-                && let Some(shorter) =
-                    self.context.indicators.domain_behind_search_suffix(name, &mut self.hits)
-            {
-                let shorter = sentence::quoted(shorter.to_lower_text().as_bytes());
-                sighting.ceiling = Severity::Low;
-                sighting.why.push(format!("a look-up of {shorter} with a search suffix appended"));
-            }
-            self.take_hits(sighting);
+            self.take_hits(|| {
+                let sighting = look_up(context, dns, name, question.kind);
+                match shorter {
+                    Some(shorter) => sighting.behind_search_suffix(shorter),
+                    None => sighting,
+                }
+            });
         }
-        if outcome.is_some() {
-            self.answers(dns, &application);
+        if message.is_response() {
+            self.answers(dns, &|| Application::Dns(message.bytes().into()));
         }
         self.dns_server();
     }
 
     /// Addresses and aliases that a response gives.
     fn answers(&mut self, dns: &DnsSeen<'_>, application: &dyn Fn() -> Application) {
+        let is_inbound = self.context.is_inbound();
         let mut scratch = NameScratch::default();
-        let asked = match dns.message.questions().next() {
-            Some(question) => match question.name.unpack(&mut scratch) {
-                Ok(name) => sentence::quoted(name.to_lower_text().as_bytes()),
-                Err(_) => return,
-            },
-            None => "a name that was not captured".to_owned(),
-        };
-        let asked_name =
-            dns.message.questions().next().and_then(|question| {
-                Some(question.name.unpack(&mut NameScratch::default()).ok()?.to_owned())
-            });
+        let question = dns.message.questions().next();
+        let asked = question
+            .and_then(|question| Some(question.name.unpack(&mut NameScratch::default()).ok()?.to_owned()));
+        if question.is_some() && asked.is_none() {
+            return;
+        }
         for record in dns.message.records().filter(|record| record.section == Section::Answer) {
-            let (observed, name) = match record.data() {
-                RData::A(octets) => (self.answered_address(octets.into()), asked_name.clone()),
-                RData::Aaaa(octets) => (self.answered_address(octets.into()), asked_name.clone()),
+            let data = record.data();
+            let alias = match &data {
+                RData::A(octets) => {
+                    self.context.indicators.address((*octets).into(), 0, &mut self.hits);
+                    None
+                }
+                RData::Aaaa(octets) => {
+                    self.context.indicators.address((*octets).into(), 0, &mut self.hits);
+                    None
+                }
                 RData::Cname(target) => match target.unpack(&mut scratch) {
-                    Ok(name) => (self.answered_alias(name), Some(name.to_owned())),
+                    Ok(name) => {
+                        self.context.indicators.domain(name, &mut self.hits);
+                        Some(name)
+                    }
                     Err(_) => continue,
                 },
                 _ => continue,
             };
-            if !self.hits.is_empty() {
-                let evidence = format!("{asked} answered {observed}");
-                let sighting = Sighting::new("dns.answer", observed, Rung::LookedUp, evidence, application())
-                    .about(name);
-                self.take_hits(if self.context.is_inbound() {
-                    sighting.inbound("the remote side asked")
-                } else {
-                    sighting
-                });
-            }
+            self.take_hits(|| {
+                let observed = match (&data, alias) {
+                    (_, Some(alias)) => sentence::quoted(alias.to_lower_text().as_bytes()),
+                    (RData::A(octets), _) => IpAddr::from(*octets).to_string(),
+                    (RData::Aaaa(octets), _) => IpAddr::from(*octets).to_string(),
+                    _ => String::new(),
+                };
+                let text =
+                    asked.as_ref().map(|name| sentence::quoted(name.as_name().to_lower_text().as_bytes()));
+                let text = text.unwrap_or_else(|| "a name that was not captured".to_owned());
+                let evidence = format!("{text} answered {observed}");
+                // An address is judged by the name that was asked for, an alias by itself.
+                let name = alias.map(Name::to_owned).or_else(|| asked.clone());
+                let sighting = Sighting::new("dns.answer", observed, Rung::LookedUp, evidence, application());
+                let sighting = sighting.about(name);
+                if is_inbound { sighting.inbound("the remote side asked") } else { sighting }
+            });
         }
-    }
-
-    fn answered_address(&mut self, address: IpAddr) -> String {
-        self.context.indicators.address(address, 0, &mut self.hits);
-        address.to_string()
-    }
-
-    fn answered_alias(&mut self, name: Name<'_>) -> String {
-        self.context.indicators.domain(name, &mut self.hits);
-        sentence::quoted(name.to_lower_text().as_bytes())
     }
 
     /// DNS over UDP has no flow of its own, so that its server's address is looked up here.
     fn dns_server(&mut self) {
         let remote = self.context.sides.remote;
-        self.context.indicators.address(remote.address, remote.port, &mut self.hits);
-        if self.hits.is_empty() {
-            return;
-        }
-        let there = sentence::destination(&remote, None);
-        let answered = self.context.head.sender() == remote.address;
-        let (rung, evidence) = if answered {
-            (Rung::Contacted, format!("DNS answer from {there}"))
-        } else {
-            (Rung::Attempted, format!("DNS question to {there}"))
-        };
-        let observed = format!("{}:{}", remote.address, remote.port);
-        let sighting = Sighting::new("flow.remote", observed, rung, evidence, Application::None);
-        self.take_hits(if self.context.is_inbound() {
-            sighting.inbound("the remote side asked")
-        } else {
-            sighting
+        let context = self.context;
+        context.indicators.address(remote.address, remote.port, &mut self.hits);
+        self.take_hits(|| {
+            let there = sentence::destination(&remote, None);
+            let answered = context.head.sender() == remote.address;
+            let (rung, evidence) = if answered {
+                (Rung::Contacted, format!("DNS answer from {there}"))
+            } else {
+                (Rung::Attempted, format!("DNS question to {there}"))
+            };
+            let observed = format!("{}:{}", remote.address, remote.port);
+            let sighting = Sighting::new("flow.remote", observed, rung, evidence, Application::None);
+            if context.is_inbound() { sighting.inbound("the remote side asked") } else { sighting }
         });
     }
 
     fn tls(&mut self, hello: &tls::ClientHello, application: Application, protocol: &'static str) {
-        let there = sentence::destination(&self.context.sides.remote, None);
+        let context = self.context;
         let is_quic = protocol == "quic";
-        let is_inbound = self.context.is_inbound();
-        let name = hello.sni.as_deref().and_then(NameBuf::from_text);
-        let shown = hello.sni.as_deref().map(sentence::quoted);
-        let evidence = match &shown {
-            Some(name) => format!("{} hello for {name} to {there}", protocol.to_ascii_uppercase()),
-            None => format!("{} hello without a name to {there}", protocol.to_ascii_uppercase()),
-        };
         let sighting = |field, observed: &str| {
-            let (evidence, application) = (evidence.clone(), application.clone());
+            let there = sentence::destination(&context.sides.remote, None);
+            let protocol = protocol.to_ascii_uppercase();
+            let evidence = match hello.sni.as_deref() {
+                Some(name) => format!("{protocol} hello for {} to {there}", sentence::quoted(name)),
+                None => format!("{protocol} hello without a name to {there}"),
+            };
+            let application = application.clone();
             let sighting = Sighting::new(field, observed.to_owned(), Rung::Attempted, evidence, application);
-            if is_inbound { sighting.inbound("the remote side is the client") } else { sighting }
+            if context.is_inbound() { sighting.inbound("the remote side is the client") } else { sighting }
         };
-        if let (Some(name), Some(shown)) = (&name, &shown) {
-            self.context.indicators.domain(name.as_name(), &mut self.hits);
-            let mut sighting =
-                sighting(if is_quic { "quic.sni" } else { "tls.sni" }, shown).about(Some(name.clone()));
-            if hello.ech {
-                sighting.why.push("the hello offers an encrypted name: this is the outer one".to_owned());
-            }
-            self.take_hits(sighting);
+        let sni = hello.sni.as_deref().unwrap_or_default();
+        if let Some(name) = NameBuf::from_text(sni) {
+            context.indicators.domain(name.as_name(), &mut self.hits);
+            self.take_hits(|| {
+                let field = if is_quic { "quic.sni" } else { "tls.sni" };
+                let mut sighting = sighting(field, &sentence::quoted(sni)).about(Some(name));
+                if hello.ech {
+                    sighting.why.push("the hello offers an encrypted name: this is the outer one".to_owned());
+                }
+                sighting
+            });
         }
-        self.context.indicators.ja3(&hello.ja3, &mut self.hits);
-        self.take_hits(sighting(if is_quic { "quic.ja3" } else { "tls.ja3" }, &hello.ja3));
-        self.context.indicators.ja4(&hello.ja4, &mut self.hits);
-        self.take_hits(sighting(if is_quic { "quic.ja4" } else { "tls.ja4" }, &hello.ja4));
+        context.indicators.ja3(&hello.ja3, &mut self.hits);
+        self.take_hits(|| sighting(if is_quic { "quic.ja3" } else { "tls.ja3" }, &hello.ja3));
+        context.indicators.ja4(&hello.ja4, &mut self.hits);
+        self.take_hits(|| sighting(if is_quic { "quic.ja4" } else { "tls.ja4" }, &hello.ja4));
     }
 
     fn certificates(&mut self, chain: &Arc<[tls::Certificate]>) {
-        let there = sentence::destination(&self.context.sides.remote, self.context.remote_name());
+        let context = self.context;
         for certificate in chain.iter() {
-            self.context.indicators.certificate(&certificate.sha1, &certificate.sha256, &mut self.hits);
-            let subject = sentence::quoted(certificate.subject.as_bytes());
-            let sighting = Sighting::new(
-                "tls.certificate",
-                subject.clone(),
-                Rung::Contacted,
-                format!("certificate \"{subject}\" from {there}"),
-                Application::Certificates(Arc::clone(chain)),
-            );
-            self.take_hits(if self.context.is_inbound() {
-                sighting.inbound("it is the asset's own certificate")
-            } else {
-                sighting
+            context.indicators.certificate(&certificate.sha1, &certificate.sha256, &mut self.hits);
+            self.take_hits(|| {
+                let there = sentence::destination(&context.sides.remote, context.remote_name());
+                let subject = sentence::quoted(certificate.subject.as_bytes());
+                let evidence = format!("certificate \"{subject}\" from {there}");
+                let application = Application::Certificates(Arc::clone(chain));
+                let sighting =
+                    Sighting::new("tls.certificate", subject, Rung::Contacted, evidence, application);
+                if context.is_inbound() {
+                    sighting.inbound("it is the asset's own certificate")
+                } else {
+                    sighting
+                }
             });
         }
     }
 
     fn request(&mut self, request: &Arc<http::Request>) {
         let is_inbound = self.context.is_inbound();
-        let evidence = sentence::request(request);
         let sighting = |field, observed| {
             let application = Application::HttpRequest(Arc::clone(request));
-            let sighting = Sighting::new(field, observed, Rung::Attempted, evidence.clone(), application);
+            let evidence = sentence::request(request);
+            let sighting = Sighting::new(field, observed, Rung::Attempted, evidence, application);
             if is_inbound { sighting.inbound("the remote side is the client") } else { sighting }
         };
         let host = request.host_name().unwrap_or_default();
         if let Some(name) = NameBuf::from_text(host) {
             self.context.indicators.domain(name.as_name(), &mut self.hits);
-            self.take_hits(sighting("http.host", sentence::quoted(host)).about(Some(name)));
+            self.take_hits(|| sighting("http.host", sentence::quoted(host)).about(Some(name)));
         }
         if let Some(address) = std::str::from_utf8(host).ok().and_then(|text| text.parse::<IpAddr>().ok()) {
             // A proxy is asked for an address: the flow itself goes to the proxy.
             if address != self.context.sides.remote.address {
                 let port = request.host_port().unwrap_or(80);
                 self.context.indicators.address(address, port, &mut self.hits);
-                self.take_hits(sighting("http.host", sentence::quoted(host)));
+                self.take_hits(|| sighting("http.host", sentence::quoted(host)));
             }
         }
         let port = self.context.head.flow.tuple.server.port;
         let authority = request.host.as_deref().unwrap_or_default();
         self.context.indicators.url(authority, port, &request.target, &mut self.hits);
-        let url = [authority, request.target.as_slice()].concat();
-        self.take_hits(sighting("http.url", sentence::quoted(&url)));
+        self.take_hits(|| {
+            let url = [authority, request.target.as_slice()].concat();
+            sighting("http.url", sentence::quoted(&url))
+        });
         if let Some(agent) = &request.user_agent {
             self.context.indicators.user_agent(agent, &mut self.hits);
-            self.take_hits(sighting("http.user_agent", sentence::quoted(agent)));
+            self.take_hits(|| sighting("http.user_agent", sentence::quoted(agent)));
         }
     }
 
@@ -356,9 +349,6 @@ impl Proposals<'_, '_> {
         {
             return;
         }
-        let evidence =
-            format!("{}, answered {} by way of a proxy", sentence::request(request), response.status);
-        let application = Application::HttpResponse(Arc::clone(response));
         let name = NameBuf::from_text(host);
         match (&name, std::str::from_utf8(host).ok().and_then(|text| text.parse::<IpAddr>().ok())) {
             (_, Some(address)) => {
@@ -368,13 +358,22 @@ impl Proposals<'_, '_> {
             (Some(name), None) => self.context.indicators.domain(name.as_name(), &mut self.hits),
             (None, None) => return,
         }
-        let observed = sentence::quoted(host);
-        let sighting = Sighting::new("http.host", observed, Rung::Contacted, evidence, application);
-        self.take_hits(sighting.about(name));
+        self.take_hits(|| {
+            let evidence =
+                format!("{}, answered {} by way of a proxy", sentence::request(request), response.status);
+            let application = Application::HttpResponse(Arc::clone(response));
+            let observed = sentence::quoted(host);
+            Sighting::new("http.host", observed, Rung::Contacted, evidence, application).about(name)
+        });
     }
 
-    /// Makes candidates of the hits so far and forgets them.
-    fn take_hits(&mut self, sighting: Sighting) {
+    /// Makes candidates of the hits so far and forgets them. Nearly everything that is looked up is listed
+    /// nowhere, so that the words for it are made only here.
+    fn take_hits(&mut self, sighting: impl FnOnce() -> Sighting) {
+        if self.hits.is_empty() {
+            return;
+        }
+        let sighting = sighting();
         for id in std::mem::take(&mut self.hits) {
             let Some(claim) = self.context.indicators.claim(id) else { continue };
             let Some(standing) = claim.validity.judge(self.as_of, self.context.head.time) else { continue };
@@ -401,6 +400,35 @@ impl Proposals<'_, '_> {
             });
         }
     }
+}
+
+/// A question for a listed name, or what it was answered.
+fn look_up(context: &Context<'_>, dns: &DnsSeen<'_>, name: Name<'_>, kind: u16) -> Sighting {
+    let message = &dns.message;
+    let text = sentence::quoted(name.to_lower_text().as_bytes());
+    let kind = crate::protocol::dns::type_name(kind);
+    let is_sinkhole = |address| context.sinkholes.find(address).is_some();
+    let outcome = message.is_response().then(|| Outcome::of(message, &is_sinkhole));
+    let evidence = match &outcome {
+        None => format!("asked for {text} ({kind})"),
+        Some(outcome) => format!("{text} ({kind}) {}", outcome.text()),
+    };
+    let said = match &outcome {
+        // That there is no address of one kind says nothing new: another kind was asked for too.
+        None | Some(Outcome::Empty) => text.clone(),
+        Some(outcome) => format!("{text} {}", outcome.text()),
+    };
+    let application = Application::Dns(message.bytes().into());
+    let mut sighting = Sighting::new("dns.query", text, Rung::LookedUp, evidence, application);
+    sighting = sighting.about(Some(name.to_owned()));
+    sighting.said = said;
+    if context.is_inbound() {
+        sighting = sighting.inbound("the remote side asked");
+    }
+    if matches!(outcome, Some(Outcome::Sinkholed(_))) {
+        sighting.why.push("the answer is a sinkhole: somebody has taken the name over".to_owned());
+    }
+    sighting
 }
 
 /// Whether it is known who began. Between two machines of which one has a system port (RFC 6335 section 6)

@@ -25,63 +25,12 @@ pub fn propose(
     recurrences: &mut Recurrences,
     out: &mut Vec<Candidate>,
 ) {
-    let server = &observation.head.flow.tuple.server;
-    let remote = (server.address, server.port);
     let mut hits = Vec::new();
-    let mut scratch = NameScratch::default();
-    let (application, evidence) = match &observation.seen {
-        Seen::HttpRequest(request) => {
-            context.indicators.signatures(&ExchangeFacts::request(remote, request), &mut hits);
-            (Application::HttpRequest(Arc::clone(request)), sentence::request(request))
-        }
-        Seen::HttpResponse(response) => {
-            context.indicators.signatures(&ExchangeFacts::response(remote, response), &mut hits);
-            let request = response.request.as_deref().map(sentence::request);
-            let asked = request.unwrap_or_else(|| "a request that was not captured".to_owned());
-            let evidence =
-                format!("{asked}, answered {} with {} bytes", response.status, response.body_length);
-            (Application::HttpResponse(Arc::clone(response)), evidence)
-        }
-        Seen::TlsClient(hello) => {
-            context.indicators.signatures(&ExchangeFacts::client_hello(remote, hello), &mut hits);
-            let name = context.remote_name();
-            (
-                Application::Tls(Arc::clone(hello)),
-                format!("TLS hello to {}", sentence::destination(server, name)),
-            )
-        }
-        Seen::Quic(quic) => {
-            context.indicators.signatures(&ExchangeFacts::client_hello(remote, &quic.hello), &mut hits);
-            let name = context.remote_name();
-            (
-                Application::Quic(Arc::clone(quic)),
-                format!("QUIC hello to {}", sentence::destination(server, name)),
-            )
-        }
-        Seen::Certificates(seen) => {
-            let Some(leaf) = seen.chain.first() else { return };
-            let hello = seen.hello.map(|hello| &**hello);
-            context.indicators.signatures(&ExchangeFacts::certificate(remote, hello, leaf), &mut hits);
-            let subject = sentence::quoted(leaf.subject.as_bytes());
-            let text = format!(
-                "certificate \"{subject}\" from {}",
-                sentence::destination(server, context.remote_name())
-            );
-            (Application::Certificates(Arc::clone(seen.chain)), text)
-        }
-        Seen::Dns(dns) if dns.service == DnsService::Dns && !dns.message.is_response() => {
-            for question in dns.message.questions() {
-                let Ok(name) = question.name.unpack(&mut scratch) else { continue };
-                let facts = ExchangeFacts::query(Some(remote), name, question.kind);
-                context.indicators.signatures(&facts, &mut hits);
-            }
-            let Some(question) = dns.message.questions().next() else { return };
-            let Ok(name) = question.name.unpack(&mut scratch) else { return };
-            let asked = sentence::quoted(name.to_lower_text().as_bytes());
-            (Application::Dns(dns.message.bytes().into()), format!("asked for {asked}"))
-        }
-        _ => return,
-    };
+    find(observation, context, &mut hits);
+    if hits.is_empty() {
+        return;
+    }
+    let Some((application, evidence)) = words(observation, context) else { return };
     for SignatureId(number) in hits {
         let Some(signature) = context.indicators.signature(SignatureId(number)) else { continue };
         let Some(standing) = signature.validity.judge(as_of, observation.head.time) else { continue };
@@ -115,6 +64,64 @@ pub fn propose(
         }
         out.push(candidate);
     }
+}
+
+/// The signatures that the observation meets.
+fn find(observation: &Observation<'_>, context: &Context<'_>, hits: &mut Vec<SignatureId>) {
+    let server = &observation.head.flow.tuple.server;
+    let remote = (server.address, server.port);
+    let mut judge = |facts: &ExchangeFacts<'_>| context.indicators.signatures(facts, hits);
+    match &observation.seen {
+        Seen::HttpRequest(request) => judge(&ExchangeFacts::request(remote, request)),
+        Seen::HttpResponse(response) => judge(&ExchangeFacts::response(remote, response)),
+        Seen::TlsClient(hello) => judge(&ExchangeFacts::client_hello(remote, hello)),
+        Seen::Quic(quic) => judge(&ExchangeFacts::client_hello(remote, &quic.hello)),
+        Seen::Certificates(seen) => {
+            let Some(leaf) = seen.chain.first() else { return };
+            let hello = seen.hello.map(|hello| &**hello);
+            judge(&ExchangeFacts::certificate(remote, hello, leaf));
+        }
+        Seen::Dns(dns) if dns.service == DnsService::Dns && !dns.message.is_response() => {
+            let mut scratch = NameScratch::default();
+            for question in dns.message.questions() {
+                let Ok(name) = question.name.unpack(&mut scratch) else { continue };
+                judge(&ExchangeFacts::query(Some(remote), name, question.kind));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The message that was judged, and a sentence that says what it was.
+fn words(observation: &Observation<'_>, context: &Context<'_>) -> Option<(Application, String)> {
+    let server = &observation.head.flow.tuple.server;
+    let there = || sentence::destination(server, context.remote_name());
+    Some(match &observation.seen {
+        Seen::HttpRequest(request) => {
+            (Application::HttpRequest(Arc::clone(request)), sentence::request(request))
+        }
+        Seen::HttpResponse(response) => {
+            let request = response.request.as_deref().map(sentence::request);
+            let asked = request.unwrap_or_else(|| "a request that was not captured".to_owned());
+            let evidence =
+                format!("{asked}, answered {} with {} bytes", response.status, response.body_length);
+            (Application::HttpResponse(Arc::clone(response)), evidence)
+        }
+        Seen::TlsClient(hello) => (Application::Tls(Arc::clone(hello)), format!("TLS hello to {}", there())),
+        Seen::Quic(quic) => (Application::Quic(Arc::clone(quic)), format!("QUIC hello to {}", there())),
+        Seen::Certificates(seen) => {
+            let subject = sentence::quoted(seen.chain.first()?.subject.as_bytes());
+            let text = format!("certificate \"{subject}\" from {}", there());
+            (Application::Certificates(Arc::clone(seen.chain)), text)
+        }
+        Seen::Dns(dns) => {
+            let question = dns.message.questions().next()?;
+            let mut scratch = NameScratch::default();
+            let asked = sentence::quoted(question.name.unpack(&mut scratch).ok()?.to_lower_text().as_bytes());
+            (Application::Dns(dns.message.bytes().into()), format!("asked for {asked}"))
+        }
+        _ => return None,
+    })
 }
 
 /// An implant's message that came about a period after another one makes the implant active.
