@@ -1,4 +1,5 @@
-//! A map that the network may fill: fixed capacity, the entry longest not touched goes first.
+//! A map that the network may fill: fixed capacity; the entry longest not touched, as far as an eighth of the
+//! capacity in touches tells, goes first.
 
 use std::{collections::VecDeque, hash::Hash};
 
@@ -59,26 +60,38 @@ impl<K: Clone + Eq + Hash, V> BoundedMap<K, V> {
     ) -> &mut V {
         self.next_ticket += 1;
         let ticket = self.next_ticket;
-        if !self.entries.contains_key(&key) {
-            while self.entries.len() >= self.capacity {
-                let Some((old_ticket, old)) = self.queue.pop_front() else { break };
-                if self.is_current(old_ticket, &old)
-                    && let Some((_, value)) = self.entries.remove(&old)
-                {
-                    self.evicted += 1;
-                    evicted(old, value);
-                }
+        let age = self.entries.get(&key).map(|(current, _)| ticket - current);
+        if age.is_none() {
+            self.make_room(&mut evicted);
+        }
+        // A key that was touched a moment ago keeps its place: a queue that moved at every touch would cost
+        // more than the map.
+        if age.is_none_or(|age| age > self.capacity as u64 / 8) {
+            if self.queue.len() > 2 * self.capacity + 64 {
+                // Before the new ticket is issued: none that an entry holds may be lost, or it could never leave.
+                let entries = &self.entries;
+                self.queue
+                    .retain(|(ticket, key)| entries.get(key).is_some_and(|(current, _)| current == ticket));
+            }
+            self.queue.push_back((ticket, key.clone()));
+            let (current, value) = self.entries.entry(key).or_insert_with(|| (ticket, make()));
+            *current = ticket;
+            return value;
+        }
+        &mut self.entries.entry(key).or_insert_with(|| (ticket, make())).1
+    }
+
+    /// Puts out entries until there is room for one more.
+    fn make_room(&mut self, evicted: &mut impl FnMut(K, V)) {
+        while self.entries.len() >= self.capacity {
+            let Some((ticket, key)) = self.queue.pop_front() else { break };
+            if self.is_current(ticket, &key)
+                && let Some((_, value)) = self.entries.remove(&key)
+            {
+                self.evicted += 1;
+                evicted(key, value);
             }
         }
-        if self.queue.len() > 2 * self.capacity + 64 {
-            // Before the new ticket is issued: none that an entry holds may be lost, or it could never leave.
-            let entries = &self.entries;
-            self.queue.retain(|(ticket, key)| entries.get(key).is_some_and(|(current, _)| current == ticket));
-        }
-        self.queue.push_back((ticket, key.clone()));
-        let (current, value) = self.entries.entry(key).or_insert_with(|| (ticket, make()));
-        *current = ticket;
-        value
     }
 
     /// Takes the entry of `key` out.
