@@ -50,6 +50,11 @@ impl<K: Clone + Eq + Hash, V> BoundedMap<K, V> {
         self.entries.get(key).map(|(_, value)| value)
     }
 
+    /// The value of `key`, to be changed without being touched.
+    pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        self.entries.get_mut(key).map(|(_, value)| value)
+    }
+
     /// The value of `key`, put in by `make` when absent; touched. The entry that had to go, if any, is
     /// handed to `evicted`.
     pub fn touch_or_insert(

@@ -76,6 +76,8 @@ pub struct Candidate {
     pub name: Option<NameBuf>,
     /// The message it was seen in.
     pub application: Application,
+    /// Whether it tells how something ended that was told before.
+    pub is_outcome: bool,
     /// Its rhythm.
     pub beacon: Option<Beacon>,
 }

@@ -9,7 +9,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use super::{
     candidate::{Candidate, Context},
-    finding::{Application, Destination, Detector, Finding, IndicatorMatch},
+    finding::{Application, Destination, Detector, Finding, IndicatorMatch, Telling},
     indicator,
     recurrence::Recurrences,
     sentence, signature,
@@ -94,7 +94,7 @@ impl Detection {
         names: &Names,
         found: &mut dyn FnMut(Finding),
     ) {
-        if matches!(observation.seen, Seen::FlowClosed(_) | Seen::TlsServer(_)) {
+        if matches!(observation.seen, Seen::TlsServer(_)) {
             return;
         }
         let knowledge = Arc::clone(&self.knowledge);
@@ -170,12 +170,18 @@ impl Detection {
         let worst = group.iter().filter(same).filter(current).map(|other| other.severity).max();
         best.severity = best.severity.max(worst.unwrap_or(best.severity));
         let (head, campaign) = (context.head, Arc::clone(&best.provenance.campaign));
-        if self.is_repeated(&best, &campaign, context) {
+        let telling = if best.is_outcome {
+            Telling::Noted
+        } else if self.is_repeated(&best, &campaign, context) {
             self.counters.repeated += 1;
             return None;
-        }
-        let suppressed = !self.may_alert(&best, context);
-        *(if suppressed { &mut self.counters.suppressed } else { &mut self.counters.alerts }) += 1;
+        } else if self.may_alert(&best, context) {
+            self.counters.alerts += 1;
+            Telling::Alert
+        } else {
+            self.counters.suppressed += 1;
+            Telling::Counted
+        };
 
         let mut severity = best.severity;
         let mut why = vec![best.evidence.clone()];
@@ -243,7 +249,7 @@ impl Detection {
             application: best.application,
             beacon: best.beacon,
             why,
-            suppressed,
+            telling,
         })
     }
 

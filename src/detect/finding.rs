@@ -68,8 +68,19 @@ pub struct Finding {
     pub beacon: Option<Beacon>,
     /// Reasons in order of weight, one short sentence each.
     pub why: Vec<String>,
+    /// How it is told.
+    pub telling: Telling,
+}
+
+/// How a finding is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Telling {
+    /// As an alert, and in its incident.
+    Alert,
     /// Beyond [`crate::limits::ALERTS_PER_HOUR`]: it counts in its incident and is not told by itself.
-    pub suppressed: bool,
+    Counted,
+    /// How something ended that was told before: a line of its incident's evidence, and nothing more.
+    Noted,
 }
 
 impl Finding {

@@ -8,8 +8,9 @@ use super::{
     sentence::{self, Outcome},
 };
 use crate::{
+    flow::TcpState,
     indicator::{AsOf, ClaimId, Kind, Rung, Severity},
-    observation::{DnsSeen, DnsService, FirstPacket, Observation, Seen},
+    observation::{DnsSeen, DnsService, FirstPacket, FlowClosed, Observation, Seen},
     protocol::{
         dns::{Name, NameBuf, NameScratch, RData, Section},
         http, tls,
@@ -33,6 +34,8 @@ struct Sighting {
     why: Vec<String>,
     /// See [`Candidate::name`].
     name: Option<NameBuf>,
+    /// See [`Candidate::is_outcome`].
+    is_outcome: bool,
 }
 
 impl Sighting {
@@ -55,6 +58,7 @@ impl Sighting {
             said,
             why: Vec::new(),
             name: None,
+            is_outcome: false,
         }
     }
 
@@ -93,6 +97,7 @@ pub fn propose(observation: &Observation<'_>, context: &Context<'_>, as_of: AsOf
         Seen::Certificates(seen) => proposals.certificates(seen.chain),
         Seen::HttpRequest(request) => proposals.request(request),
         Seen::HttpResponse(response) => proposals.response(response),
+        Seen::FlowClosed(closed) => proposals.flow_closed(closed),
         _ => {}
     }
 }
@@ -107,15 +112,29 @@ struct Proposals<'a, 'c> {
 impl Proposals<'_, '_> {
     fn flow_opened(&mut self, first: FirstPacket) {
         let what = sentence::flow(&self.context.head.flow.tuple);
-        self.flow(first, Rung::Attempted, &format!("{what} to"), &format!("{what} from"));
+        self.flow(first, Rung::Attempted, &format!("{what} to"), &format!("{what} from"), false);
+    }
+
+    /// How an attempt ended that brought nothing back.
+    fn flow_closed(&mut self, closed: &FlowClosed) {
+        let (sent, received) = (closed.to_server.payload, closed.to_client.payload);
+        let how = match closed.state {
+            TcpState::SynSent => "no answer from".to_owned(),
+            TcpState::Refused => "refused by".to_owned(),
+            TcpState::None => return,
+            _ if received > 0 => return,
+            _ if sent > 0 => format!("{sent} bytes and no data back from"),
+            _ => "connected without data to".to_owned(),
+        };
+        self.flow(closed.opened, Rung::Attempted, &how, &how, true);
     }
 
     fn exchange(&mut self, first: FirstPacket) {
-        self.flow(first, Rung::Contacted, "data both ways with", "data both ways with");
+        self.flow(first, Rung::Contacted, "data both ways with", "data both ways with", false);
     }
 
     /// A flow with a remote side that is listed by its address, or by the name that led there.
-    fn flow(&mut self, first: FirstPacket, rung: Rung, outbound: &str, inbound: &str) {
+    fn flow(&mut self, first: FirstPacket, rung: Rung, outbound: &str, inbound: &str, is_outcome: bool) {
         let context = self.context;
         if sentence::is_icmp_error(&context.head.flow.tuple) {
             // It tells of another packet, whose own flow is told.
@@ -131,6 +150,7 @@ impl Proposals<'_, '_> {
             let rung = if is_sinkhole { rung.min(Rung::Attempted) } else { rung };
             let mut sighting =
                 Sighting::new(field, observed, rung, format!("{verb} {}", there()), Application::None);
+            sighting.is_outcome = is_outcome;
             if is_sinkhole {
                 sighting.why.push("the address is a sinkhole: somebody has taken the name over".to_owned());
             }
@@ -396,6 +416,7 @@ impl Proposals<'_, '_> {
                 why: sighting.why.clone(),
                 application: sighting.application.clone(),
                 name: sighting.name.clone(),
+                is_outcome: sighting.is_outcome,
                 beacon: None,
             });
         }

@@ -12,4 +12,4 @@ mod sentence;
 mod signature;
 
 pub use detection::{Detection, DetectionCounters};
-pub use finding::{Application, Beacon, Destination, Detector, Finding, IndicatorMatch};
+pub use finding::{Application, Beacon, Destination, Detector, Finding, IndicatorMatch, Telling};

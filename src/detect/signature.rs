@@ -52,6 +52,7 @@ pub fn propose(
             why: Vec::new(),
             name: None,
             application: application.clone(),
+            is_outcome: false,
             beacon: None,
         };
         if context.is_inbound() {

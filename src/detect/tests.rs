@@ -86,7 +86,11 @@ struct Bench {
 fn words(finding: &Finding) -> String {
     let rung = finding.rung.map_or("no rung", Rung::as_str);
     let value = finding.indicator.as_ref().map_or("", |indicator| &indicator.value);
-    let suppressed = if finding.suppressed { " suppressed" } else { "" };
+    let suppressed = match finding.telling {
+        Telling::Alert => "",
+        Telling::Counted => " suppressed",
+        Telling::Noted => " noted",
+    };
     format!("{rung} {} {value}{suppressed}", finding.severity.as_str())
 }
 
@@ -340,11 +344,12 @@ fn beyond_the_limit_findings_are_marked_and_still_handed_on() {
     let mut suppressed = 0;
     for turn in 0..limit + 10 {
         let found = bench.request(1 + turn, OURS, "192.0.2.9:80", "other.example");
-        suppressed += found.iter().filter(|finding| finding.suppressed).count();
+        suppressed += found.iter().filter(|finding| finding.telling == Telling::Counted).count();
         assert_eq!(found.len(), 1);
     }
     assert_eq!((suppressed, bench.detection.counters().suppressed), (10, 10));
-    assert!(!bench.request(4_000, OURS, "192.0.2.9:80", "other.example")[0].suppressed, "an hour later");
+    let later = &bench.request(4_000, OURS, "192.0.2.9:80", "other.example")[0];
+    assert_eq!(later.telling, Telling::Alert, "an hour later");
 }
 
 #[test]

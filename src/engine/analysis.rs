@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::pipeline::Finished;
 use crate::{
     asset::Assets,
-    detect::{Detection, DetectionCounters, Finding},
+    detect::{Detection, DetectionCounters, Finding, Telling},
     event::{self, EventOptions, IncidentAction, Records},
     flow::TcpState,
     incident::{Change, Incident, Incidents, Visibility},
@@ -155,7 +155,7 @@ impl<'s> Analysis<'s> {
         };
         incidents.advance(now, &mut |incident| told(incident, Change::Close, &mut out));
         self.detection.observe(observation, &self.assets, &self.names, &mut |finding: Finding| {
-            if !finding.suppressed {
+            if finding.telling == Telling::Alert {
                 findings.add(finding.severity);
                 out.make(|| event::alert(&finding, events));
             }

@@ -69,6 +69,17 @@ pub struct Evidence {
     pub packet: u64,
     /// What, in one sentence.
     pub text: String,
-    /// Whether it tells of something that came again and again; then the latest such line stands.
-    pub rhythm: bool,
+    /// What kind of line it is.
+    pub kind: EvidenceKind,
+}
+
+/// The kinds of lines of evidence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EvidenceKind {
+    /// Something that happened.
+    Event,
+    /// What came of it: the answer to a look-up, the end of an attempt.
+    Outcome,
+    /// Something that came again and again; the latest such line stands for the earlier ones.
+    Rhythm,
 }

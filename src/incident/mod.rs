@@ -4,6 +4,6 @@ mod ladder;
 mod tracker;
 mod visibility;
 
-pub use ladder::{Evidence, Incident, RungReached};
+pub use ladder::{Evidence, EvidenceKind, Incident, RungReached};
 pub use tracker::{Change, Incidents};
 pub use visibility::Visibility;

@@ -2,7 +2,7 @@ use super::*;
 use crate::{
     asset::Asset,
     decode::{TenantKind, VlanStack},
-    detect::{Application, Beacon, Destination, Detector},
+    detect::{Beacon, Detector},
     flow::{Direction, Endpoint, FiveTuple},
     indicator::Severity,
     observation::{FlowIdentity, Head, Order},
@@ -38,7 +38,7 @@ fn finding(second: i64, asset: u8, tenant: u64, rung: Option<Rung>) -> Finding {
         application: Application::None,
         beacon: None,
         why: vec![format!("at {second}")],
-        suppressed: false,
+        telling: Telling::Alert,
     }
 }
 

@@ -2,13 +2,14 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use super::ladder::{Evidence, Incident, RungReached};
+use super::ladder::{Evidence, EvidenceKind, Incident, RungReached};
 use crate::{
     bounded::BoundedMap,
     decode::Tenant,
-    detect::{Destination, Finding},
+    detect::{Application, Destination, Finding, Telling},
     indicator::Rung,
     limits,
+    protocol::dns::Message,
     time::{Nanos, SECOND, Timestamp},
 };
 
@@ -51,6 +52,13 @@ struct Key {
     subject: Arc<str>,
 }
 
+impl Key {
+    fn of(finding: &Finding) -> Self {
+        let subject = finding.campaign.clone().unwrap_or_else(|| subject_of(finding));
+        Self { tenant: finding.asset.tenant, asset: finding.asset.address, subject }
+    }
+}
+
 /// All open incidents.
 #[derive(Debug)]
 pub struct Incidents {
@@ -71,9 +79,11 @@ impl Incidents {
     pub fn take(&mut self, finding: &Finding, changed: &mut dyn FnMut(&Incident, Change)) {
         let now = finding.head.time;
         let Some(rung) = finding.rung else { return };
-        let subject = finding.campaign.clone().unwrap_or_else(|| subject_of(finding));
-        let key =
-            Key { tenant: finding.asset.tenant, asset: finding.asset.address, subject: Arc::clone(&subject) };
+        if finding.telling == Telling::Noted {
+            return self.note(finding, rung);
+        }
+        let key = Key::of(finding);
+        let subject = Arc::clone(&key.subject);
         // It may be idle and not yet swept.
         if self.open.get(&key).is_some_and(|incident| is_idle(incident, now))
             && let Some(idle) = self.open.remove(&key)
@@ -95,6 +105,16 @@ impl Incidents {
             (true, false) => {}
         }
         self.opened += u64::from(!known);
+    }
+
+    /// Adds a line to what is known already.
+    fn note(&mut self, finding: &Finding, rung: Rung) {
+        let incident = self.open.get_mut(&Key::of(finding));
+        let reached =
+            incident.and_then(|incident| incident.rungs.iter_mut().find(|reached| reached.rung == rung));
+        if let Some(reached) = reached {
+            reached.add(finding, finding.head.time);
+        }
     }
 
     /// Lets packet time go on to `now`: incidents without new evidence for a day are closed, within an hour.
@@ -185,17 +205,31 @@ impl RungReached {
     /// rhythm the latest line says all that the earlier ones did.
     fn add(&mut self, finding: &Finding, time: Timestamp) {
         let packet = finding.head.packet_number();
-        let line =
-            Evidence { time, packet, text: finding.evidence().to_owned(), rhythm: finding.beacon.is_some() };
-        if line.rhythm
-            && let Some(known) = self.evidence.iter_mut().find(|known| known.rhythm)
+        let line = Evidence { time, packet, text: finding.evidence().to_owned(), kind: kind_of(finding) };
+        let is_rhythm = line.kind == EvidenceKind::Rhythm;
+        if is_rhythm
+            && let Some(known) = self.evidence.iter_mut().find(|known| known.kind == EvidenceKind::Rhythm)
         {
             *known = line;
-        } else if (self.evidence.len() < limits::EVIDENCE_LINES || line.rhythm)
+        } else if (self.evidence.len() < limits::EVIDENCE_LINES || is_rhythm)
             && !self.evidence.iter().any(|known| known.text == line.text)
         {
             self.evidence.push(line);
         }
+    }
+}
+
+fn kind_of(finding: &Finding) -> EvidenceKind {
+    let is_answer = match &finding.application {
+        Application::Dns(bytes) => Message::parse(bytes).is_some_and(|message| message.is_response()),
+        _ => false,
+    };
+    if finding.beacon.is_some() {
+        EvidenceKind::Rhythm
+    } else if finding.telling == Telling::Noted || is_answer {
+        EvidenceKind::Outcome
+    } else {
+        EvidenceKind::Event
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
     decode::Tenant,
     detect::Destination,
     event::severity_name,
-    incident::{Incident, RungReached},
+    incident::{EvidenceKind, Incident, RungReached},
     indicator::{Rung, Severity},
     time::Timestamp,
 };
@@ -243,12 +243,13 @@ fn rung_line(page: &mut Page, reached: &RungReached, count_width: usize) {
         number(reached.count)
     );
     let mut words = reached.evidence.first().map_or_else(String::new, |evidence| shown(&evidence.text));
-    // That somebody asked is half of what a look-up tells; the other half is what came back.
-    if reached.rung == Rung::LookedUp
-        && let Some(answer) = reached.evidence.get(1)
+    // That somebody asked or tried is half of it; the other half is what came of it.
+    let first_is_outcome = reached.evidence.first().is_some_and(|first| first.kind == EvidenceKind::Outcome);
+    if let Some(outcome) = reached.evidence.iter().find(|line| line.kind == EvidenceKind::Outcome)
+        && !first_is_outcome
     {
         words.push_str("; ");
-        words.push_str(&shown(&answer.text));
+        words.push_str(&shown(&outcome.text));
     }
     let mut about = Vec::new();
     if let Some(packet) =

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use callhome::{
     asset::Asset,
     decode::{Tenant, TenantKind, Tunnel, TunnelKind, VlanStack},
-    detect::{Application, Destination, Detector, Finding, IndicatorMatch},
+    detect::{Application, Destination, Detector, Finding, IndicatorMatch, Telling},
     flow::{Direction, Endpoint, FiveTuple},
-    incident::{Evidence, Incident, RungReached},
+    incident::{Evidence, EvidenceKind, Incident, RungReached},
     indicator::{Rung, Severity},
     names::{NameSource, NamedBy},
     observation::{FlowIdentity, Head, Order},
@@ -110,14 +110,18 @@ pub fn finding(application: Application) -> Finding {
         }),
         application,
         why: vec!["The host is named by the campaign's own code.".into(), "Nobody else uses it.".into()],
-        suppressed: false,
+        telling: Telling::Alert,
     }
 }
 
 /// One rung with one line of evidence.
 pub fn rung(rung: Rung, first: i64, last: i64, count: u64, text: &str) -> RungReached {
-    let evidence =
-        vec![Evidence { time: at(first), packet: first as u64 + 100, text: text.into(), rhythm: false }];
+    let evidence = vec![Evidence {
+        time: at(first),
+        packet: first as u64 + 100,
+        text: text.into(),
+        kind: EvidenceKind::Event,
+    }];
     RungReached { rung, first: at(first), last: at(last), count, evidence }
 }
 
