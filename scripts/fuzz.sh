@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs every fuzz target for so many seconds each: scripts/fuzz.sh SECONDS [JOBS]
-# FUZZ_BUILD=no takes what was built last. Needs cargo-fuzz. Seeds are the project's own captures; what is found stays in fuzz/corpus and
+# FUZZ_BUILD=no takes what was built last; FUZZ_TARGETS="pcap decode" runs only these. Needs cargo-fuzz. Seeds are the project's own captures; what is found stays in fuzz/corpus and
 # fuzz/artifacts, which are not committed. Ends with a table and fails when a target failed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -24,9 +24,9 @@ seed pcapng pcaps/*.pcapng
 seed capture pcaps/*
 seed native signatures/*.toml
 
-logs=fuzz/logs
+logs=${FUZZ_LOGS:-fuzz/logs}
 mkdir -p "$logs"
-targets=$(cargo fuzz list --fuzz-dir fuzz)
+targets=${FUZZ_TARGETS:-$(cargo fuzz list --fuzz-dir fuzz)}
 # The programs are copied, so that editing meanwhile does not change what is fuzzed.
 host=$(rustc -vV | sed -n 's/^host: //p')
 programs=$(mktemp -d)

@@ -62,8 +62,9 @@ pub fn blindness(counters: &[(&'static str, u64)], accounting: &Accounting, seen
     }
     if seen.encrypted_names > 0 {
         unseen.push(format!(
-            "{} TLS hellos offered an encrypted name: their outer name may not be the real one",
-            seen.encrypted_names
+            "{} TLS hello{} offered an encrypted name: the outer name may not be the real one",
+            seen.encrypted_names,
+            if seen.encrypted_names == 1 { "" } else { "s" }
         ));
     }
     let lost = count("tcp.reassembly_gap_bytes");
