@@ -11,6 +11,7 @@ mod emit;
 mod holders;
 mod inspection;
 mod observer;
+mod tracked;
 mod vocabulary;
 
 #[cfg(test)]

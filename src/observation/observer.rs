@@ -7,14 +7,15 @@
 use super::{
     batch::ObservationBatch,
     counters::Counters,
-    datagrams::{DatagramInspection, dns_direction, dns_service},
+    datagrams::{dns_direction, dns_service},
     emit::{Emitter, Roles},
     holders::{Holders, Holding},
-    inspection::{BOTH, Inspection},
-    vocabulary::{DnsService, FirstPacket, FlowClosed, FlowEnd, FlowIdentity, SideTotals},
+    inspection::BOTH,
+    tracked::{Inspections, Tracked, identity_of},
+    vocabulary::{DnsService, FirstPacket, FlowClosed, FlowEnd, FlowIdentity},
 };
 use crate::{
-    decode::{self, DecodeOptions, Decoded, TcpView, Transport, Tunnel, UdpView, VlanStack},
+    decode::{self, DecodeOptions, Decoded, TcpView, Transport, UdpView},
     flow::{
         Direction, Endpoint, FiveTuple, Flow, FlowKey, FlowTable, FragmentOutcome, Fragments, Lookup, Piece,
         ReassemblyBudget, Refusal, SideStream, StableHash, TcpState, TcpTracker,
@@ -63,33 +64,6 @@ pub struct Observer {
     clock: Timestamp,
     first: Option<Timestamp>,
     expired: Vec<Flow<Tracked>>,
-}
-
-/// What the observer keeps of one flow.
-#[derive(Debug)]
-struct Tracked {
-    id: u64,
-    opened: FirstPacket,
-    vlan: VlanStack,
-    tunnel: Option<Tunnel>,
-    icmp: Option<(u8, u8)>,
-    totals: [SideTotals; 2],
-    /// Whether both sides' payload was told.
-    exchanged: bool,
-    gap_bytes: [u64; 2],
-    sides: [SideStream; 2],
-    tcp: Inspection,
-    udp: DatagramInspection,
-    holding: Holding,
-}
-
-impl Tracked {
-    /// Who is the flow's client. Where the handshake was seen there is no doubt, else the protocol tells.
-    fn roles(&self) -> Roles {
-        let is_guess = matches!(self.opened, FirstPacket::Midstream | FirstPacket::Datagram);
-        let swapped = is_guess && (self.tcp.roles_swapped() || self.udp.roles_swapped());
-        Roles { swapped, relayed: false }
-    }
 }
 
 /// One packet of a flow on its way through the observer.
@@ -354,18 +328,13 @@ impl Observer {
                 id,
                 opened,
                 vlan: packet.decoded.vlan,
-                tunnel: packet.decoded.tunnel,
+                tunnel: packet.decoded.tunnel.map(Box::new),
                 icmp,
                 totals: Default::default(),
                 exchanged: false,
                 gap_bytes: [0; 2],
                 sides: Default::default(),
-                tcp: if opened == FirstPacket::Midstream {
-                    Inspection::midstream()
-                } else {
-                    Inspection::default()
-                },
-                udp: DatagramInspection::default(),
+                inspection: None,
                 holding: Holding::default(),
             },
         };
@@ -413,24 +382,26 @@ impl Observer {
             data.sides[here].start(first_byte);
         }
         if tcp.has(TcpView::ACK) {
-            let (side, inspection) = (&mut data.sides[there], &mut data.tcp);
+            let (side, inspection) = (&mut data.sides[there], &mut data.inspection);
             let mut need = Need::More;
             side.acknowledged(tcp.acknowledgment, &mut self.budget, &mut |piece| {
                 data.gap_bytes[there] += lost(&piece);
-                need = inspection.piece(direction.reverse(), piece, &mut emitter);
+                let inspection = inspection.get_or_insert_with(|| Inspections::of(data.opened));
+                need = inspection.tcp.piece(direction.reverse(), piece, &mut emitter);
             });
             apply(need, side, &mut self.budget);
         }
         if tcp.payload_length > 0 {
-            let (side, inspection) = (&mut data.sides[here], &mut data.tcp);
+            let (side, inspection) = (&mut data.sides[here], &mut data.inspection);
             let mut need = Need::More;
             side.segment(first_byte, tcp.payload, tcp.payload_length, &mut self.budget, &mut |piece| {
                 data.gap_bytes[here] += lost(&piece);
-                need = inspection.piece(direction, piece, &mut emitter);
+                let inspection = inspection.get_or_insert_with(|| Inspections::of(data.opened));
+                need = inspection.tcp.piece(direction, piece, &mut emitter);
             });
             apply(need, side, &mut self.budget);
         }
-        let held = data.tcp.held();
+        let held = data.inspection.as_ref().map_or(0, |inspection| inspection.held());
         self.holders.update(index, &mut data.holding, held);
         if shorter_timeout {
             self.flows.rearm(index);
@@ -451,8 +422,9 @@ impl Observer {
             let identity = identity_of(flow);
             let data = &mut flow.data;
             let mut emitter = Emitter::for_packet(out, identity, packet.time, packet.number, 1);
-            data.tcp.finish(&mut emitter);
-            data.udp.finish(&mut emitter);
+            if let Some(inspection) = &mut data.inspection {
+                inspection.finish(&mut emitter);
+            }
             data.sides.iter_mut().for_each(|side| side.stop(&mut self.budget));
             self.holders.update(place, &mut data.holding, 0);
             self.counters.given_up += 1;
@@ -472,16 +444,17 @@ impl Observer {
             let (opened, roles) = (data.opened, data.roles());
             emitter.exchange(direction, opened, roles);
         }
+        let inspection = data.inspection.get_or_insert_with(|| Inspections::of(data.opened));
         if is_dns {
             self.counters.dns_messages += 1;
-            data.udp.is_dns();
+            inspection.udp.is_dns();
             let role = dns_direction(udp);
             let roles = Roles { swapped: role != direction, relayed: false };
             emitter.dns(role, udp.payload, DnsService::Dns, false, roles);
         } else {
-            self.counters.dns_messages += data.udp.inspect(direction, udp, &mut emitter);
+            self.counters.dns_messages += inspection.udp.inspect(direction, udp, &mut emitter);
         }
-        let held = data.udp.held();
+        let held = inspection.held();
         self.holders.update(index, &mut data.holding, held);
         self.make_room(packet, out);
     }
@@ -504,14 +477,16 @@ impl Observer {
         // Nothing is held at this place any more; what waited for it is stale.
         self.holders.update(0, &mut data.holding, 0);
         for (direction, side) in BOTH.into_iter().zip(&mut data.sides) {
-            let inspection = &mut data.tcp;
+            let inspection = &mut data.inspection;
             side.finish(&mut self.budget, &mut |piece| {
                 data.gap_bytes[direction.index()] += lost(&piece);
-                inspection.piece(direction, piece, &mut emitter);
+                let inspection = inspection.get_or_insert_with(|| Inspections::of(data.opened));
+                inspection.tcp.piece(direction, piece, &mut emitter);
             });
         }
-        data.tcp.finish(&mut emitter);
-        data.udp.finish(&mut emitter);
+        if let Some(inspection) = &mut data.inspection {
+            inspection.finish(&mut emitter);
+        }
         let end = match (end, flow.tcp.state()) {
             (FlowEnd::Timeout | FlowEnd::EndOfInput | FlowEnd::Reused, TcpState::Closed) => FlowEnd::Fin,
             (
@@ -526,7 +501,11 @@ impl Observer {
             std::mem::swap(&mut to_server, &mut to_client);
             gap_bytes.reverse();
         }
-        let app_protocol = if flow.key.protocol == TCP { data.tcp.app() } else { data.udp.app() };
+        let app_protocol = match data.inspection.as_deref() {
+            Some(inspection) if flow.key.protocol == TCP => inspection.tcp.app(),
+            Some(inspection) => inspection.udp.app(),
+            None => "",
+        };
         let closed = FlowClosed {
             first: flow.first,
             last: flow.last,
@@ -565,21 +544,6 @@ fn apply(need: Need, side: &mut SideStream, budget: &mut ReassemblyBudget) {
         Need::More => {}
         Need::Skip(count) => side.skip(count),
         Need::Nothing => side.stop(budget),
-    }
-}
-
-fn identity_of(flow: &Flow<Tracked>) -> FlowIdentity {
-    let mut tuple = flow.tuple();
-    if let Some((kind, code)) = flow.data.icmp {
-        // In an identity, type and code of the first message stand in the ports' places.
-        (tuple.client.port, tuple.server.port) = (kind.into(), code.into());
-    }
-    FlowIdentity {
-        id: flow.data.id,
-        tuple,
-        tenant: flow.key.tenant,
-        vlan: flow.data.vlan,
-        tunnel: flow.data.tunnel,
     }
 }
 
