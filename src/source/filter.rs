@@ -163,7 +163,7 @@ mod tests {
         for (expression, expected) in [
             ("host 10.1.2.3", true),
             ("host 10.1.2.4", false),
-            ("udp src port domain", true),
+            ("udp src port 53", true),
             ("src net 10.1.0.0/16 and (dst port 5353 or tcp[tcpflags] & tcp-syn != 0)", true),
             ("ip6", false),
             ("", true),
