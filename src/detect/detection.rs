@@ -15,7 +15,7 @@ use super::{
     sentence, signature,
 };
 use crate::{
-    asset::{Asset, Assets},
+    asset::Assets,
     bounded::BoundedMap,
     decode::Tenant,
     flow::StableHash,
@@ -111,12 +111,11 @@ impl Detection {
         indicator::propose(observation, &context, self.as_of, &mut candidates);
         signature::propose(observation, &context, self.as_of, &mut self.recurrences, &mut candidates);
         if !candidates.is_empty() {
-            let asset = assets.asset(sides.local.address, head.flow.tenant);
-            candidates.retain_mut(|candidate| !self.is_allowed(candidate, &context, &asset));
+            candidates.retain_mut(|candidate| !self.is_allowed(candidate, &context));
             // Best first; the order of proposal decides between equals.
             candidates.sort_by_key(|candidate| std::cmp::Reverse(weight(candidate)));
             for group in by_campaign(candidates.drain(..)) {
-                if let Some(finding) = self.decide(group, &context, &asset) {
+                if let Some(finding) = self.decide(group, &context) {
                     found(finding);
                 }
             }
@@ -127,7 +126,7 @@ impl Detection {
     /// Whether the allow list keeps the candidate back. An address that is listed while its asset asked
     /// for an allowed name there is weakened only: many names share one address. That takes an answer of
     /// DNS: what the asset itself calls the other side, in SNI or Host, an implant chooses.
-    fn is_allowed(&mut self, candidate: &mut Candidate, context: &Context<'_>, asset: &Asset) -> bool {
+    fn is_allowed(&mut self, candidate: &mut Candidate, context: &Context<'_>) -> bool {
         let led_there = context.remote_name().filter(|named| named.source == NameSource::Dns);
         let name = match &candidate.name {
             Some(name) => Some(name.clone()),
@@ -142,7 +141,7 @@ impl Detection {
             protocol: Some(context.head.flow.tuple.protocol),
             // The allow list knows both detectors of claims by one name.
             detector: Detector::Indicator.name(),
-            group: asset.group.as_deref(),
+            group: context.sides.asset.group.as_deref(),
             time: context.head.time,
         };
         let allow = &self.knowledge.allow;
@@ -158,7 +157,7 @@ impl Detection {
     }
 
     /// Makes a finding of what one observation says of one campaign; `None` when it is not to be told.
-    fn decide(&mut self, mut group: Vec<Candidate>, context: &Context<'_>, asset: &Asset) -> Option<Finding> {
+    fn decide(&mut self, mut group: Vec<Candidate>, context: &Context<'_>) -> Option<Finding> {
         let Some(place) = group.iter().position(|candidate| candidate.provenance.alert) else {
             self.counters.unsupported += group.len() as u64;
             return None;
@@ -231,7 +230,7 @@ impl Detection {
             campaign: pack.map(|_| campaign),
             mitre: best.provenance.mitre.clone(),
             head: *head,
-            asset: asset.clone(),
+            asset: context.sides.asset.clone(),
             local: context.sides.local,
             destination: destination(&best, context),
             indicator: Some(IndicatorMatch {

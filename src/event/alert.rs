@@ -11,7 +11,6 @@ use super::{
     eve::{ApplicationObject, Event, Note, direction_name, is_false, tenant, tunnel_name},
     http::HttpObject,
     line::{Bounds, Line},
-    rung_name, severity_name,
     text::{Hex, Shown, WireText},
     tls::{QuicObject, TlsObject},
 };
@@ -190,9 +189,9 @@ impl<'a> FindingNote<'a> {
         Self {
             id: finding_id(finding),
             detector: finding.detector.name(),
-            severity: severity_name(finding.severity),
+            severity: finding.severity.as_str(),
             confidence: finding.confidence,
-            rung: finding.rung.map(rung_name),
+            rung: finding.rung.map(Rung::as_str),
             campaign,
             asset: AssetObject::new(&finding.asset, bounds),
             destination: DestinationObject::new(&finding.destination, bounds),

@@ -8,7 +8,6 @@ use super::{
     alert::{AssetObject, DestinationObject},
     eve::{EveTime, is_false},
     line::{Bounds, Line},
-    rung_name, severity_name,
     text::WireText,
 };
 use crate::{
@@ -86,10 +85,10 @@ impl<'a> IncidentObject<'a> {
         Self {
             id: text(&incident.id),
             action: action.name(),
-            verdict: rung_name(incident.verdict()),
+            verdict: incident.verdict().as_str(),
             campaign: text(&incident.campaign),
             title: text(&incident.title),
-            severity: severity_name(incident.severity),
+            severity: incident.severity.as_str(),
             confidence: incident.confidence,
             asset: AssetObject::new(&incident.asset, bounds),
             first: incident.first.rfc3339(),
@@ -118,7 +117,7 @@ impl<'a> RungObject<'a> {
     fn new(reached: &'a RungReached, bounds: Bounds) -> Self {
         let evidence = |evidence| EvidenceObject::new(evidence, bounds);
         Self {
-            rung: rung_name(reached.rung),
+            rung: reached.rung.as_str(),
             first: reached.first.rfc3339(),
             last: reached.last.rfc3339(),
             count: reached.count,

@@ -38,10 +38,7 @@ pub use incident::{IncidentAction, incident};
 pub use records::{Records, RecordsCounters};
 pub use stats::stats;
 
-use crate::{
-    flow::{CommunityId, FiveTuple},
-    indicator::{Rung, Severity},
-};
+use crate::flow::{CommunityId, FiveTuple};
 
 /// What a user may choose about events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,28 +58,5 @@ impl EventOptions {
     /// The Community ID of a flow, if it is wanted.
     fn community_id(&self, tuple: &FiveTuple) -> Option<CommunityId> {
         self.community_id_seed.map(|seed| CommunityId::new(tuple, seed))
-    }
-}
-
-/// A severity's name in events: `info`, `low`, `medium`, `high`, `critical`.
-pub const fn severity_name(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Info => "info",
-        Severity::Low => "low",
-        Severity::Medium => "medium",
-        Severity::High => "high",
-        Severity::Critical => "critical",
-    }
-}
-
-/// A rung's name in events: `exposed`, `looked_up`, `attempted`, `contacted`, `executed`, `active`.
-pub const fn rung_name(rung: Rung) -> &'static str {
-    match rung {
-        Rung::Exposed => "exposed",
-        Rung::LookedUp => "looked_up",
-        Rung::Attempted => "attempted",
-        Rung::Contacted => "contacted",
-        Rung::Executed => "executed",
-        Rung::Active => "active",
     }
 }

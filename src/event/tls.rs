@@ -11,6 +11,7 @@ use super::{
 use crate::{
     protocol::{
         quic::QuicHello,
+        tls,
         tls::{Certificate, ClientHello, ServerHello},
     },
     time::civil,
@@ -68,7 +69,7 @@ impl<'a> TlsObject<'a> {
             serial: readable.filter(|leaf| !leaf.serial.is_empty()).map(|leaf| serial(&leaf.serial)),
             fingerprint: leaf.map(|leaf| Hex { bytes: &leaf.sha1, separator: ":" }.to_string()),
             sni: client.and_then(|client| client.sni.as_deref()).map(wire),
-            version: server.map(|server| version_name(server.version)),
+            version: server.map(|server| tls::version_name(server.version)),
             notbefore: readable.map(|leaf| Shown(CertificateTime(leaf.not_before))),
             notafter: readable.map(|leaf| Shown(CertificateTime(leaf.not_after))),
             subjectaltname: bounds.head(names).iter().map(|name| wire(name.as_bytes())).collect(),
@@ -145,21 +146,6 @@ impl<'a> Ja3<'a> {
 
 fn ja4(hello: &ClientHello) -> Option<&str> {
     Some(hello.ja4.as_str()).filter(|text| !text.is_empty())
-}
-
-/// EVE's name of a TLS version; the number of one without a name.
-fn version_name(version: u16) -> Cow<'static, str> {
-    match version {
-        0 => "UNDETERMINED".into(),
-        0x0002 | 0x0200 => "SSLv2".into(),
-        0x0300 => "SSLv3".into(),
-        0x0301 => "TLSv1".into(),
-        0x0302 => "TLS 1.1".into(),
-        0x0303 => "TLS 1.2".into(),
-        0x0304 => "TLS 1.3".into(),
-        0x7f10..=0x7f1c => format!("TLS 1.3 draft-{}", version & 0xff).into(),
-        other => format!("0x{other:04x}").into(),
-    }
 }
 
 /// A serial number as EVE writes it: pairs of upper-case hexadecimal digits with colons between them.

@@ -192,13 +192,13 @@ impl Field {
                 Held::Text(split_host(authority.or(request?.host.as_deref())?).0)
             }
             Self::UserAgent => Held::Text(request?.user_agent.as_deref()?),
-            Self::RequestHeader(name) => Held::Text(header(&request?.headers, name)?),
+            Self::RequestHeader(name) => Held::Text(request?.header(name)?),
             Self::RequestBody => Held::Text(&request?.body),
             Self::RequestBodyLength => {
                 Held::Number(request?.declared_length.unwrap_or(request?.body.len() as u64))
             }
             Self::Status => Held::Number(u64::from(response?.status)),
-            Self::ResponseHeader(name) => Held::Text(header(&response?.headers, name)?),
+            Self::ResponseHeader(name) => Held::Text(response?.header(name)?),
             Self::ResponseBody => Held::Text(&response?.body),
             Self::ResponseBodyLength => Held::Number(response?.body_length),
             Self::RemoteAddress => Held::Address(facts.remote_address?.to_canonical()),
@@ -215,9 +215,4 @@ impl Field {
             Self::QueryType => Held::Number(u64::from(facts.query?.1)),
         })
     }
-}
-
-fn header<'a>(headers: &'a [(Vec<u8>, Vec<u8>)], name: &str) -> Option<&'a [u8]> {
-    let found = headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes()));
-    found.map(|(_, value)| value.as_slice())
 }

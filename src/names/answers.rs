@@ -30,7 +30,7 @@ pub fn addresses_of_answer(message: &Message<'_>, each: &mut dyn FnMut(&str, IpA
         .collect();
     let has_question = message.questions().next().is_some();
     let chain = Chain::of(message, &asked, &mut scratch);
-    let texts: Vec<_> = asked.iter().map(lower_text).collect();
+    let texts: Vec<_> = asked.iter().map(|name| name.as_name().to_lower_text()).collect();
     for record in message.records().filter(|record| record.section != Section::Authority) {
         let data = record.data();
         if !matches!(data, RData::A(_) | RData::Aaaa(_) | RData::Svcb { .. }) {
@@ -44,7 +44,7 @@ pub fn addresses_of_answer(message: &Message<'_>, each: &mut dyn FnMut(&str, IpA
                 None => continue,
             },
             None if !has_question && record.section == Section::Answer => {
-                own_text = lower_text(&owner);
+                own_text = owner.as_name().to_lower_text();
                 (own_text.as_str(), record.ttl)
             }
             None => continue,
@@ -122,10 +122,6 @@ impl Chain {
 /// The name as an owned value; `None` when it is broken, because its end decides whose it is.
 fn owned(name: &PackedName<'_>, scratch: &mut NameScratch) -> Option<NameBuf> {
     Some(name.unpack(scratch).ok()?.to_owned())
-}
-
-fn lower_text(name: &NameBuf) -> String {
-    name.to_string().to_ascii_lowercase()
 }
 
 #[cfg(test)]

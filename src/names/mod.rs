@@ -197,7 +197,7 @@ fn host_name(text: &[u8]) -> Option<Arc<str>> {
     if plain.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() {
         return None;
     }
-    let name = NameBuf::from_text(text)?.to_string().to_ascii_lowercase();
+    let name = NameBuf::from_text(text)?.as_name().to_lower_text();
     (name.len() <= NAME_TEXT).then(|| name.into())
 }
 

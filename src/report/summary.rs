@@ -7,7 +7,6 @@ use crate::{
     asset::Asset,
     decode::Tenant,
     detect::Destination,
-    event::severity_name,
     incident::{EvidenceKind, Incident, RungReached},
     indicator::{Rung, Severity},
     time::Timestamp,
@@ -213,7 +212,7 @@ fn incident_block(page: &mut Page, incident: &Incident) {
     page.paragraph("  meaning   ", meaning, Tone::Plain);
     let campaign = format!("{} [{}]", shown(&incident.title), shown(&incident.campaign));
     page.paragraph("  campaign  ", &campaign, Tone::Plain);
-    let severity = severity_name(incident.severity);
+    let severity = incident.severity.as_str();
     let counts = counted(incident.findings, "finding");
     page.paragraph(
         "  severity  ",
@@ -368,7 +367,7 @@ fn finding_words(findings: &FindingCounts) -> String {
     let some: Vec<_> = all
         .into_iter()
         .filter(|&severity| findings.of(severity) > 0)
-        .map(|severity| format!("{} {}", number(findings.of(severity)), severity_name(severity)))
+        .map(|severity| format!("{} {}", number(findings.of(severity)), severity.as_str()))
         .collect();
     if some.is_empty() { "none".into() } else { some.join(", ") }
 }

@@ -200,10 +200,21 @@ impl Walk {
     /// Interface, timestamp, captured and wire length, frame, options.
     #[inline]
     fn enhanced_packet(&mut self, body: &[u8], kind: u32, length: u32) -> Step {
+        self.timed_packet(body, self.order.u32(body, 0), kind, length)
+    }
+
+    /// The obsolete form: a 16-bit interface, then the drops since the frame before.
+    fn packet(&mut self, body: &[u8], kind: u32, length: u32) -> Step {
+        self.timed_packet(body, self.order.u16(body, 0).map(u32::from), kind, length)
+    }
+
+    /// What both forms have behind the interface's four bytes.
+    #[inline]
+    fn timed_packet(&mut self, body: &[u8], interface: Option<u32>, kind: u32, length: u32) -> Step {
         let order = self.order;
         let head = || {
             Some((
-                order.u32(body, 0)?,
+                interface?,
                 order.u32(body, 4)?,
                 order.u32(body, 8)?,
                 order.u32(body, 12)?,
@@ -215,25 +226,6 @@ impl Walk {
         };
         let ticks = u64::from(high) << 32 | u64::from(low);
         self.frame(body, length, interface, Some(ticks), 20, captured, wire)
-    }
-
-    /// The obsolete form: a 16-bit interface, then the drops since the frame before.
-    fn packet(&mut self, body: &[u8], kind: u32, length: u32) -> Step {
-        let order = self.order;
-        let head = || {
-            Some((
-                order.u16(body, 0)?,
-                order.u32(body, 4)?,
-                order.u32(body, 8)?,
-                order.u32(body, 12)?,
-                order.u32(body, 16)?,
-            ))
-        };
-        let Some((interface, high, low, captured, wire)) = head() else {
-            return Step::Broken(Damage::BlockLength { kind, length });
-        };
-        let ticks = u64::from(high) << 32 | u64::from(low);
-        self.frame(body, length, u32::from(interface), Some(ticks), 20, captured, wire)
     }
 
     /// Wire length and frame; the captured length follows from the first interface's snap length.
