@@ -9,6 +9,7 @@
 //! `README.md` beside this file explains the language of the recipes.
 
 mod capture;
+mod load;
 mod manifest;
 mod message;
 mod play;
@@ -51,6 +52,11 @@ enum Command {
         #[command(flatten)]
         choice: Choice,
     },
+    /// Writes a capture or a list for benchmarks: gigabytes that follow from a seed
+    Load {
+        #[command(subcommand)]
+        what: load::Load,
+    },
 }
 
 /// Which captures are meant.
@@ -66,6 +72,7 @@ struct Choice {
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
+        Command::Load { what } => load::make(&what),
         Command::Build { choice, out } => shelf::build(choice.case.as_deref(), choice.large, out),
         Command::Check { choice } => shelf::check(choice.case.as_deref()),
         Command::List { choice } => shelf::list(choice.case.as_deref(), choice.large),
