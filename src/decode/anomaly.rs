@@ -12,10 +12,6 @@ pub enum Anomaly {
     LengthTooShort,
     /// The IPv4 header's checksum is wrong.
     Ipv4Checksum,
-    /// The TCP checksum is wrong (with offload it often is).
-    TcpChecksum,
-    /// The UDP checksum is wrong.
-    UdpChecksum,
     /// More than [`crate::limits::VLAN_TAGS`] tags.
     VlanStackDeep,
     /// More than [`crate::limits::TUNNEL_DEPTH`] tunnels inside each other.

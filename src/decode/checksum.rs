@@ -37,12 +37,18 @@ fn sum_address(address: IpAddr) -> u64 {
     }
 }
 
-/// The sum of the big-endian 16-bit words, a last odd byte counting as a high one. 64 bits hold the sum
-/// of any slice.
+/// The sum of the big-endian 16-bit words, folded to 16 bits, a last odd byte counting as a high one.
+///
+/// It is taken over 32-bit words in the machine's own byte order and turned round at the end, which gives
+/// the same (RFC 1071 section 2). 64 bits hold the sum of any slice.
 fn sum(bytes: &[u8]) -> u64 {
-    let (words, last) = bytes.as_chunks::<2>();
-    let words: u64 = words.iter().map(|&word| u64::from(u16::from_be_bytes(word))).sum();
-    words + last.first().map_or(0, |&byte| u64::from(byte) << 8)
+    let (words, rest) = bytes.as_chunks::<4>();
+    let mut last = [0; 4];
+    for (to, from) in last.iter_mut().zip(rest) {
+        *to = *from;
+    }
+    let total = words.iter().map(|&word| u64::from(u32::from_ne_bytes(word))).sum::<u64>();
+    u64::from(u16::from_be(fold(total + u64::from(u32::from_ne_bytes(last)))))
 }
 
 /// Adds the carries until 16 bits are left: four rounds do for any 64-bit sum.

@@ -45,7 +45,7 @@ pub struct DecodeOptions {
     /// The tunnel endpoint identifier of GTP-U is a tenant. Each direction of a session has its own
     /// identifier, so this cuts every flow into two halves: only for captures of one direction.
     pub gtp_is_tenant: bool,
-    /// Checksums of IPv4, TCP and UDP are verified. That reads every payload byte.
+    /// Checksums of IPv4 headers are verified. For those of TCP and UDP see [`Decoded::has_wrong_checksum`].
     pub checksums: bool,
 }
 
@@ -53,9 +53,10 @@ pub struct DecodeOptions {
 #[inline]
 pub fn decode<'a>(link: LinkType, frame: &'a [u8], wire_length: u32, options: &DecodeOptions) -> Decoded<'a> {
     let wire_length = usize::try_from(wire_length).unwrap_or(usize::MAX);
-    let plain =
-        link == LinkType::ETHERNET && wire_length == frame.len() && *options == DecodeOptions::default();
-    if plain && let Some(decoded) = plain::decode_plain(frame) {
+    if link == LinkType::ETHERNET
+        && wire_length == frame.len()
+        && let Some(decoded) = plain::decode_plain(frame, options)
+    {
         return decoded;
     }
     walk_through(link, frame, wire_length, options)

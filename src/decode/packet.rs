@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Anomalies, Stop, Tenant};
+use super::{Anomalies, Stop, Tenant, transport};
 
 /// A frame, read down to its innermost transport header; everything borrowed from the frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub struct Decoded<'a> {
     pub network: Option<Network>,
     /// What that IP header carries.
     pub transport: Transport<'a>,
+    /// The TCP or UDP header and its payload where the capture has all that their checksum covers; else empty.
+    pub segment: &'a [u8],
     /// VLAN tags, outermost first; tags inside a tunnel come after those outside.
     pub vlan: VlanStack,
     /// The outermost of the tunnels around `network`.
@@ -22,6 +24,17 @@ pub struct Decoded<'a> {
     /// Where decoding ended, if before a transport payload. A tunnel that turned out to carry something
     /// else than IP leaves both: its carrier in `network` and `transport`, and the reason here.
     pub stop: Option<Stop>,
+}
+
+impl Decoded<'_> {
+    /// Whether the checksum of the TCP segment or UDP datagram is wrong. One that was left to the network
+    /// card is not, and none can be where the capture lacks bytes.
+    ///
+    /// It reads every payload byte, so that it is asked for packets whose payload is read anyway.
+    pub fn has_wrong_checksum(&self) -> bool {
+        let Some(network) = &self.network else { return false };
+        transport::has_wrong_checksum(network, &self.transport, self.segment)
+    }
 }
 
 /// The innermost IP header.

@@ -8,24 +8,33 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{
-    Decoded, Network, TcpView, Transport, UdpView, VlanStack, ethernet::ether_type, ipv6::protocol,
-    transport::is_usual_tcp_options, udp_tunnel::is_tunnel_port,
+    Anomalies, Anomaly, DecodeOptions, Decoded, Network, TcpView, Transport, UdpView, VlanStack, ethernet::ether_type, ipv6::protocol,
+    checksum, transport::are_sound_tcp_options, udp_tunnel::is_tunnel_port,
 };
 
 /// Reads a whole Ethernet frame, or declines.
 #[inline]
-pub(super) fn decode_plain(frame: &[u8]) -> Option<Decoded<'_>> {
+pub(super) fn decode_plain<'a>(frame: &'a [u8], options: &DecodeOptions) -> Option<Decoded<'a>> {
     let (header, mut rest) = frame.split_first_chunk::<14>()?;
     let mut kind = u16::from_be_bytes([header[12], header[13]]);
     let mut vlan = VlanStack::default();
     if kind == ether_type::VLAN {
+        if options.vlan_is_tenant {
+            return None;
+        }
         let (tag, behind) = rest.split_first_chunk::<4>()?;
         vlan.push(u16::from_be_bytes([tag[0], tag[1]]));
         kind = u16::from_be_bytes([tag[2], tag[3]]);
         rest = behind;
     }
+    let mut anomalies = Anomalies::default();
     let (network, segment) = match kind {
-        ether_type::IPV4 => ipv4(rest, frame.len())?,
+        ether_type::IPV4 => {
+            if options.checksums && checksum::of(rest.get(..20)?) != 0 {
+                anomalies.add(Anomaly::Ipv4Checksum);
+            }
+            ipv4(rest, frame.len())?
+        }
         ether_type::IPV6 => ipv6(rest, frame.len())?,
         _ => return None,
     };
@@ -34,7 +43,7 @@ pub(super) fn decode_plain(frame: &[u8]) -> Option<Decoded<'_>> {
         protocol::UDP => udp(segment)?,
         _ => return None,
     };
-    Some(Decoded { network: Some(network), transport, vlan, ..Decoded::default() })
+    Some(Decoded { network: Some(network), transport, segment, vlan, anomalies, ..Decoded::default() })
 }
 
 /// The first `length` bytes, if what follows is padding or a checksum.
@@ -90,7 +99,7 @@ fn tcp(segment: &[u8]) -> Option<Transport<'_>> {
     let (header, rest) = segment.split_first_chunk::<20>()?;
     let options_length = usize::from(header[12] >> 4).checked_sub(5)? * 4;
     let (options, payload) = rest.split_at_checked(options_length)?;
-    is_usual_tcp_options(options).then(|| {
+    are_sound_tcp_options(options).then(|| {
         Transport::Tcp(TcpView {
             source_port: u16::from_be_bytes([header[0], header[1]]),
             destination_port: u16::from_be_bytes([header[2], header[3]]),

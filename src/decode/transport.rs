@@ -1,7 +1,7 @@
 //! TCP (RFC 9293), UDP (RFC 768), ICMP and SCTP.
 
 use super::{
-    Anomaly, Layer, TcpView, Transport, UdpView, checksum,
+    Anomaly, Layer, Network, TcpView, Transport, UdpView, checksum,
     ipv4::TypeLengthValues,
     ipv6::protocol,
     walk::{Next, Walk},
@@ -14,7 +14,6 @@ impl<'a> Walk<'a> {
     pub(super) fn tcp(&mut self) -> Next {
         const HEADER: usize = 20;
         const HEADER_TO_FLAGS: usize = 14;
-        const CHECKSUM_FIELD: usize = 16;
 
         self.enter(Layer::Tcp);
         let segment = self.rest();
@@ -43,17 +42,15 @@ impl<'a> Walk<'a> {
         });
         let Some(whole_header) = whole_header else { return self.stop_cut() };
         let options = whole_header.get(HEADER..).unwrap_or_default();
-        let is_damaged = |(_, value): (u8, Option<&[u8]>)| value.is_none();
-        if !is_usual_tcp_options(options) && (TypeLengthValues { rest: options }).any(is_damaged) {
+        if !are_sound_tcp_options(options) {
             self.flag(Anomaly::OptionDamaged);
         }
-        self.verify(segment, CHECKSUM_FIELD, Anomaly::TcpChecksum);
+        self.keep_segment(segment);
         Next::Done
     }
 
     pub(super) fn udp(&mut self) -> Next {
         const HEADER: usize = 8;
-        const CHECKSUM_FIELD: usize = 6;
 
         self.enter(Layer::Udp);
         let start = self.rest();
@@ -89,18 +86,9 @@ impl<'a> Walk<'a> {
         if datagram.len() < HEADER {
             return self.stop_cut();
         }
-        // Without a checksum there is nothing to verify; IPv6 forbids that for all but tunnels (RFC 6935).
-        let has_checksum = crate::bytes::u16_at(datagram, CHECKSUM_FIELD) != Some(0);
-        let over_ipv6 = self.out.network.is_some_and(|network| network.source.is_ipv6());
-        if has_checksum {
-            self.verify(datagram, CHECKSUM_FIELD, Anomaly::UdpChecksum);
-        }
+        self.keep_segment(datagram);
         let _ = self.skip(HEADER);
-        let tunnel = self.udp_tunnel(source_port, destination_port);
-        if !has_checksum && over_ipv6 && self.options.checksums && tunnel.is_none() {
-            self.flag(Anomaly::UdpChecksum);
-        }
-        tunnel.unwrap_or(Next::Done)
+        self.udp_tunnel(source_port, destination_port).unwrap_or(Next::Done)
     }
 
     pub(super) fn icmp(&mut self) -> Next {
@@ -127,23 +115,39 @@ impl<'a> Walk<'a> {
         if packet.len() < HEADER { self.stop_cut() } else { Next::Done }
     }
 
-    /// Verifies a transport checksum, where that was asked for and everything it covers is there.
-    fn verify(&mut self, segment: &'a [u8], field: usize, anomaly: Anomaly) {
-        if !self.options.checksums || !self.pseudo_header_known || !self.is_whole() {
-            return;
-        }
-        let Some(network) = self.out.network else { return };
-        let number = if anomaly == Anomaly::TcpChecksum { protocol::TCP } else { protocol::UDP };
-        let verdict = checksum::verify(network.source, network.destination, number, segment, field);
-        if verdict == checksum::Verdict::Wrong {
-            self.flag(anomaly);
+    /// Keeps what a transport checksum covers, if all of it is there and its pseudo header is known.
+    fn keep_segment(&mut self, segment: &'a [u8]) {
+        if self.pseudo_header_known && self.is_whole() {
+            self.out.segment = segment;
         }
     }
 }
 
-/// Whether TCP options are what nearly every segment has: none, or two fillers and a time stamp.
+/// See [`super::Decoded::has_wrong_checksum`].
+pub(super) fn has_wrong_checksum(network: &Network, transport: &Transport<'_>, segment: &[u8]) -> bool {
+    let (number, field) = match transport {
+        _ if segment.is_empty() => return false,
+        Transport::Tcp(_) => (protocol::TCP, 16),
+        Transport::Udp(_) => (protocol::UDP, 6),
+        _ => return false,
+    };
+    if number == protocol::UDP && crate::bytes::u16_at(segment, field) == Some(0) {
+        // Without a checksum there is nothing to verify; IPv6 forbids that for all but tunnels (RFC 6935).
+        return network.source.is_ipv6();
+    }
+    checksum::verify(network.source, network.destination, number, segment, field) == checksum::Verdict::Wrong
+}
+
+/// Whether every option can be read to its end.
 #[inline]
-pub(super) fn is_usual_tcp_options(options: &[u8]) -> bool {
+pub(super) fn are_sound_tcp_options(options: &[u8]) -> bool {
+    is_usual_tcp_options(options)
+        || !(TypeLengthValues { rest: options }).any(|(_, value): (u8, Option<&[u8]>)| value.is_none())
+}
+
+/// None, or the timestamps alone as every common stack writes them (RFC 7323 appendix A).
+#[inline]
+fn is_usual_tcp_options(options: &[u8]) -> bool {
     options.is_empty() || (options.len() == 12 && options.starts_with(&[1, 1, 8, 10]))
 }
 
@@ -226,31 +230,31 @@ mod tests {
 
     #[test]
     fn checksums_right_wrong_and_left_to_the_network_card() {
-        let wrong = |segment: &[u8], protocol: u8, anomaly: Anomaly| {
-            read(LinkType::RAW, &ipv4(protocol, segment)).anomalies.has(anomaly)
+        let wrong = |segment: &[u8], protocol: u8| {
+            read(LinkType::RAW, &ipv4(protocol, segment)).has_wrong_checksum()
         };
         let mut segment = tcp(1, 2, &[], b"odd");
-        assert!(!wrong(&segment, 6, Anomaly::TcpChecksum));
+        assert!(!wrong(&segment, 6));
         segment[22] ^= 1;
-        assert!(wrong(&segment, 6, Anomaly::TcpChecksum));
+        assert!(wrong(&segment, 6));
         // The sum of the pseudo header alone: what a host's own capture shows of what it sends.
         let mut pseudo = join(&[&CLIENT.octets(), &SERVER.octets(), &[0, 6, 0]]);
         pseudo.push(segment.len() as u8);
         segment[16..18].copy_from_slice(&(!sum::of(&pseudo)).to_be_bytes());
-        assert!(!wrong(&segment, 6, Anomaly::TcpChecksum));
-        assert!(wrong(&tcp_without_checksum(1, 2, &[], b"odd"), 6, Anomaly::TcpChecksum));
+        assert!(!wrong(&segment, 6));
+        assert!(wrong(&tcp_without_checksum(1, 2, &[], b"odd"), 6));
 
         let mut datagram = udp(1, 2, b"odd");
-        assert!(!wrong(&datagram, 17, Anomaly::UdpChecksum), "none at all");
+        assert!(!wrong(&datagram, 17), "none at all");
         let right = sum::for_tests(CLIENT.into(), SERVER.into(), 17, &datagram);
         datagram[6..8].copy_from_slice(&right.to_be_bytes());
-        assert!(!wrong(&datagram, 17, Anomaly::UdpChecksum));
+        assert!(!wrong(&datagram, 17));
         datagram[7] ^= 1;
-        assert!(wrong(&datagram, 17, Anomaly::UdpChecksum));
+        assert!(wrong(&datagram, 17));
         // What was cut cannot be verified.
         let packet = ipv4(17, &datagram);
         let cut = decode(LinkType::RAW, &packet[..30], packet.len() as u32, &CHECKED);
-        assert!(!cut.anomalies.has(Anomaly::UdpChecksum));
+        assert!(!cut.has_wrong_checksum());
     }
 
     #[test]

@@ -45,6 +45,7 @@ pub(super) enum Next {
 #[derive(Clone, Copy)]
 struct Carrier<'a> {
     transport: Transport<'a>,
+    segment: &'a [u8],
     vlan: VlanStack,
     tunnel: Option<Tunnel>,
     tenant: Tenant,
@@ -291,6 +292,7 @@ impl<'a> Walk<'a> {
         };
         self.carrier = Some(Carrier {
             transport: self.out.transport,
+            segment: self.out.segment,
             vlan: self.out.vlan,
             tunnel: outermost,
             tenant: self.out.tenant,
@@ -299,6 +301,7 @@ impl<'a> Walk<'a> {
         });
         let (source_port, destination_port) = ports.unwrap_or_default();
         self.out.transport = Transport::None;
+        self.out.segment = &[];
         self.out.tunnel = Some(match outermost {
             Some(tunnel) => Tunnel { depth: tunnel.depth + 1, ..tunnel },
             None => Tunnel {
@@ -320,6 +323,7 @@ impl<'a> Walk<'a> {
     /// again.
     fn close_tunnel(&mut self, carrier: Carrier<'a>) {
         self.out.transport = carrier.transport;
+        self.out.segment = carrier.segment;
         self.out.vlan = carrier.vlan;
         self.out.tunnel = carrier.tunnel;
         self.out.tenant = carrier.tenant;

@@ -191,6 +191,11 @@ impl SideStream {
         }
     }
 
+    /// Whether what comes next is wanted.
+    pub fn is_wanted(&self) -> bool {
+        self.phase != Phase::Stopped
+    }
+
     /// Whether a SYN or data was seen and more is wanted.
     pub fn is_open(&self) -> bool {
         self.phase == Phase::Open

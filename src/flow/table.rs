@@ -76,15 +76,6 @@ pub struct TableCounters {
     pub evicted: u64,
 }
 
-/// The answer to a look-up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lookup {
-    /// The flow stands at this index.
-    Found(u32),
-    /// There is none yet.
-    Absent,
-}
-
 /// Stale timers that are kept beyond one for each flow, before the wheel is tidied.
 const STALE_TIMERS: usize = 4096;
 
@@ -140,14 +131,18 @@ impl<D> FlowTable<D> {
         self.counters
     }
 
-    /// Looks for the flow of `key`.
-    pub fn find(&self, key: &FlowKey) -> Lookup {
+    /// The index of the flow of `key`, if there is one.
+    pub fn find(&self, key: &FlowKey) -> Option<u32> {
         let hash = self.hasher.hash_one(key);
         let places = &self.places;
-        match self.index.find(hash, |&place| flow_at(places, place).is_some_and(|flow| flow.key == *key)) {
-            Some(&place) => Lookup::Found(place),
-            None => Lookup::Absent,
-        }
+        self.index.find(hash, |&place| flow_at(places, place).is_some_and(|flow| flow.key == *key)).copied()
+    }
+
+    /// The same, with an index where it was found some packets ago: that it still stands there is cheaper
+    /// to see than to look for it again.
+    pub fn find_again(&self, key: &FlowKey, earlier: Option<u32>) -> Option<u32> {
+        let stays = |&place: &u32| flow_at(&self.places, place).is_some_and(|flow| flow.key == *key);
+        earlier.filter(stays).or_else(|| self.find(key))
     }
 
     /// The flow at an index, untouched.
@@ -205,7 +200,14 @@ impl<D> FlowTable<D> {
 
     /// Lets packet time go on to `time` and hands every flow whose deadline has passed to `expired`,
     /// in no particular order.
+    #[inline]
     pub fn advance(&mut self, time: Timestamp, expired: &mut dyn FnMut(Flow<D>)) {
+        if self.timers.is_due(time) {
+            self.expire(time, expired);
+        }
+    }
+
+    fn expire(&mut self, time: Timestamp, expired: &mut dyn FnMut(Flow<D>)) {
         let mut due = std::mem::take(&mut self.due);
         self.timers.advance(time, &mut due);
         if let Some(now) = self.timers.now() {
@@ -301,7 +303,7 @@ mod tests {
         assert!(expired.is_empty(), "its last packet was at 100 s");
         table.advance(at(limits::UDP_TIMEOUT + 100), &mut |flow| expired.push(flow.first_packet));
         assert_eq!(expired, [1000]);
-        assert_eq!(table.find(&flow(1000, UDP, at(0)).key), Lookup::Absent);
+        assert_eq!(table.find(&flow(1000, UDP, at(0)).key), None);
         assert_eq!(table.counters(), TableCounters { created: 1, timed_out: 1, evicted: 0 });
     }
 
@@ -349,7 +351,7 @@ mod tests {
             table.advance(at(round), &mut |_| {});
             for port in 0..50 {
                 let flow = flow(round as u16 * 50 + port, 1, at(round));
-                assert_eq!(table.find(&flow.key), Lookup::Absent);
+                assert_eq!(table.find(&flow.key), None);
                 table.insert(flow, &mut |_| {});
             }
             assert!(table.len() <= 64);

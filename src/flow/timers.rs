@@ -71,6 +71,12 @@ impl Timers {
         self.now.map(|second| Timestamp::from_parts(second, 0))
     }
 
+    /// Whether `time` is in another second than the one that was worked off last.
+    #[inline]
+    pub fn is_due(&self, time: Timestamp) -> bool {
+        self.now().is_none_or(|now| time.since(now) >= SECOND)
+    }
+
     /// Advances to the whole second of `time` and moves what came up into `due`. Time never goes back.
     pub fn advance(&mut self, time: Timestamp, due: &mut Vec<Entry>) {
         let target = time.as_seconds();

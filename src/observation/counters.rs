@@ -33,8 +33,10 @@ pub struct Counters {
     pub truncated: u64,
     /// Fragments of datagrams.
     pub fragments_seen: u64,
-    /// Wrong checksums of IPv4, TCP and UDP.
-    pub bad_checksums: [u64; 3],
+    /// Wrong checksums of IPv4 headers.
+    pub bad_ipv4_checksums: u64,
+    /// Wrong checksums of those TCP segments and UDP datagrams whose payload was read.
+    pub bad_checksums: [u64; 2],
     /// IPv4, IPv6, TCP, UDP, ICMP, ICMPv6, SCTP, other: innermost headers.
     pub protocols: [u64; 8],
     /// Frames with one VLAN tag, and with more.
@@ -121,6 +123,14 @@ impl Counters {
         self.datagram(decoded);
     }
 
+    /// Verifies the checksum of a TCP segment or UDP datagram whose payload is to be read.
+    pub fn verify_checksum(&mut self, decoded: &Decoded<'_>) {
+        let udp = usize::from(matches!(decoded.transport, Transport::Udp(_)));
+        if let Some(count) = self.bad_checksums.get_mut(udp) {
+            *count += u64::from(decoded.has_wrong_checksum());
+        }
+    }
+
     /// Counts the headers of a datagram, in a frame or put together from fragments.
     pub fn datagram(&mut self, decoded: &Decoded<'_>) {
         if let Some(network) = &decoded.network {
@@ -138,16 +148,14 @@ impl Counters {
             Transport::None | Transport::Fragment { .. } => return,
         };
         self.protocols[transport] += 1;
-        let checksums = [Anomaly::Ipv4Checksum, Anomaly::TcpChecksum, Anomaly::UdpChecksum];
-        for (count, anomaly) in self.bad_checksums.iter_mut().zip(checksums) {
-            *count += u64::from(decoded.anomalies.has(anomaly));
-        }
+        self.bad_ipv4_checksums += u64::from(decoded.anomalies.has(Anomaly::Ipv4Checksum));
     }
 
     /// Forgets what was counted of frames, for observers that read the same frames as another one.
     pub fn clear_of_frames(&mut self) {
         *self = Self {
             dns_messages: self.dns_messages,
+            bad_checksums: self.bad_checksums,
             given_up: self.given_up,
             flows: self.flows,
             flows_active: self.flows_active,
@@ -176,9 +184,9 @@ impl Counters {
         list.push(("decoder.vlan", self.vlans[0]));
         list.push(("decoder.vlan_qinq", self.vlans[1]));
         list.extend(TUNNELS.iter().zip(self.tunnels).map(|((_, name), count)| (*name, count)));
-        let [ipv4, tcp, udp] = self.bad_checksums;
+        let [tcp, udp] = self.bad_checksums;
         list.extend([
-            ("ipv4.invalid_checksum", ipv4),
+            ("ipv4.invalid_checksum", self.bad_ipv4_checksums),
             ("tcp.invalid_checksum", tcp),
             ("udp.invalid_checksum", udp),
             ("dns.udp_messages", self.dns_messages),

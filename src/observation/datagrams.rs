@@ -43,6 +43,13 @@ impl DatagramInspection {
         self.quic.as_ref().map_or(0, |stream| stream.held())
     }
 
+    /// Whether what comes next is looked at.
+    pub fn is_wanted(&self) -> bool {
+        self.quic.is_some()
+            || self.app == "dns"
+            || self.app.is_empty() && self.looked < limits::IDENTIFY_DATAGRAMS
+    }
+
     /// Notes that the flow carries DNS at its own port.
     pub fn is_dns(&mut self) {
         self.app = "dns";

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     decode::{self, DecodeOptions, Decoded, TcpView, Transport, UdpView},
     flow::{
-        Direction, Endpoint, FiveTuple, Flow, FlowKey, FlowTable, FragmentOutcome, Fragments, Lookup, Piece,
+        Direction, Endpoint, FiveTuple, Flow, FlowKey, FlowTable, FragmentOutcome, Fragments, Piece,
         ReassemblyBudget, Refusal, SideStream, StableHash, TcpState, TcpTracker,
     },
     limits,
@@ -66,14 +66,34 @@ pub struct Observer {
     expired: Vec<Flow<Tracked>>,
 }
 
+/// Frames that are decoded, and whose flows are looked up, before the first of them is observed: the
+/// processor then waits for the memory of many of them at once, not of one after the other.
+const AHEAD: usize = 32;
+
+/// A frame with what can be known of it before its turn comes.
+struct Prepared<'a> {
+    frame: Frame<'a>,
+    decoded: Decoded<'a>,
+    ends: Option<Ends>,
+}
+
+/// Who talks to whom in a datagram, and where the flow stood when that was asked.
+#[derive(Clone, Copy)]
+struct Ends {
+    source: Endpoint,
+    destination: Endpoint,
+    key: FlowKey,
+    /// Which service's messages it carries, where they make no flow.
+    dns: Option<DnsService>,
+    place: Option<u32>,
+}
+
 /// One packet of a flow on its way through the observer.
 struct Packet<'a> {
     number: u64,
     time: Timestamp,
     wire_length: u32,
-    source: Endpoint,
-    destination: Endpoint,
-    protocol: u8,
+    ends: Ends,
     decoded: &'a Decoded<'a>,
 }
 
@@ -102,12 +122,22 @@ impl Observer {
         mut filter: Option<&mut Filter>,
         out: &mut ObservationBatch,
     ) {
-        for frame in frames.frames() {
-            self.advance(frame.time, frame.number, out);
-            if filter.as_mut().is_none_or(|filter| filter.matches(&frame)) {
-                self.frame(&frame, out);
-            } else {
-                self.counters.filtered += 1;
+        let mut frames = frames.frames();
+        let mut ahead = Vec::with_capacity(AHEAD);
+        loop {
+            ahead.clear();
+            ahead.extend(frames.by_ref().take(AHEAD).map(|frame| self.prepare(frame)));
+            if ahead.is_empty() {
+                return;
+            }
+            for prepared in &ahead {
+                let frame = &prepared.frame;
+                self.advance(frame.time, frame.number, out);
+                if filter.as_mut().is_none_or(|filter| filter.matches(frame)) {
+                    self.frame(prepared, out);
+                } else {
+                    self.counters.filtered += 1;
+                }
             }
         }
     }
@@ -142,10 +172,49 @@ impl Observer {
         counters
     }
 
-    fn frame(&mut self, frame: &Frame<'_>, out: &mut ObservationBatch) {
+    fn prepare<'a>(&self, frame: Frame<'a>) -> Prepared<'a> {
         let decoded = decode::decode(frame.link, frame.bytes, frame.wire_length, &self.options.decode);
-        self.counters.frame(frame, &decoded);
-        self.datagram_or_fragment(frame, &decoded, 0, out);
+        let ends = self.ends(&decoded);
+        Prepared { frame, decoded, ends }
+    }
+
+    /// Who talks to whom in `decoded`; `None` when nobody does, or another observer has the flow.
+    fn ends(&self, decoded: &Decoded<'_>) -> Option<Ends> {
+        let network = decoded.network.as_ref()?;
+        let (source_port, destination_port) = match &decoded.transport {
+            Transport::Tcp(tcp) => (tcp.source_port, tcp.destination_port),
+            Transport::Udp(udp) => (udp.source_port, udp.destination_port),
+            Transport::Sctp { source_port, destination_port, .. } => (*source_port, *destination_port),
+            Transport::Icmp { .. } | Transport::Other { .. } => (0, 0),
+            Transport::None | Transport::Fragment { .. } => return None,
+        };
+        let source = Endpoint { address: network.source, port: source_port };
+        let destination = Endpoint { address: network.destination, port: destination_port };
+        let key = FlowKey::new(decoded.tenant, source, destination, network.protocol);
+        if self.options.shards > 1
+            && StableHash::of(&key).finish() % self.options.shards != self.options.shard
+        {
+            return None;
+        }
+        let dns = match &decoded.transport {
+            Transport::Udp(udp) => dns_service(udp),
+            _ => None,
+        };
+        let dns = dns.filter(|service| !self.options.dns_flows || *service != DnsService::Dns);
+        let place = if dns.is_some() { None } else { self.flows.find(&key) };
+        Some(Ends { source, destination, key, dns, place })
+    }
+
+    fn frame(&mut self, prepared: &Prepared<'_>, out: &mut ObservationBatch) {
+        let Prepared { frame, decoded, ends } = prepared;
+        self.counters.frame(frame, decoded);
+        match ends {
+            Some(ends) => self.packet(frame, decoded, *ends, out),
+            None if matches!(decoded.transport, Transport::Fragment { .. }) => {
+                self.datagram_or_fragment(frame, decoded, 0, out);
+            }
+            None => {}
+        }
     }
 
     /// A packet, or a fragment of one; what fragments give may be a fragment again, inside a tunnel.
@@ -157,7 +226,10 @@ impl Observer {
         out: &mut ObservationBatch,
     ) {
         let (Transport::Fragment { payload }, Some(network)) = (&decoded.transport, &decoded.network) else {
-            return self.packet(frame, decoded, out);
+            return match self.ends(decoded) {
+                Some(ends) => self.packet(frame, decoded, ends, out),
+                None => {}
+            };
         };
         match self.fragments.push(decoded.tenant, network, payload, self.clock) {
             FragmentOutcome::Complete(datagram) if depth < limits::TUNNEL_DEPTH => {
@@ -171,7 +243,9 @@ impl Observer {
                 if network.fragment.is_some_and(|fragment| fragment.offset == 0) =>
             {
                 let start = decode::decode_datagram(decoded, payload);
-                self.packet(frame, &start, out);
+                if let Some(ends) = self.ends(&start) {
+                    self.packet(frame, &start, ends, out);
+                }
             }
             FragmentOutcome::Complete(_) | FragmentOutcome::Pending | FragmentOutcome::Rejected(_) => {}
         }
@@ -191,37 +265,24 @@ impl Observer {
         self.expired = expired;
     }
 
-    fn packet(&mut self, frame: &Frame<'_>, decoded: &Decoded<'_>, out: &mut ObservationBatch) {
-        let Some(network) = &decoded.network else { return };
-        let (source_port, destination_port) = match &decoded.transport {
-            Transport::Tcp(tcp) => (tcp.source_port, tcp.destination_port),
-            Transport::Udp(udp) => (udp.source_port, udp.destination_port),
-            Transport::Sctp { source_port, destination_port, .. } => (*source_port, *destination_port),
-            Transport::Icmp { .. } | Transport::Other { .. } => (0, 0),
-            Transport::None | Transport::Fragment { .. } => return,
-        };
-        let packet = Packet {
-            number: frame.number,
-            time: frame.time,
-            wire_length: frame.wire_length,
-            source: Endpoint { address: network.source, port: source_port },
-            destination: Endpoint { address: network.destination, port: destination_port },
-            protocol: network.protocol,
-            decoded,
-        };
-        let key = FlowKey::new(decoded.tenant, packet.source, packet.destination, packet.protocol);
-        if self.options.shards > 1
-            && StableHash::of(&key).finish() % self.options.shards != self.options.shard
+    fn packet(
+        &mut self,
+        frame: &Frame<'_>,
+        decoded: &Decoded<'_>,
+        ends: Ends,
+        out: &mut ObservationBatch,
+    ) {
+        if let Transport::Tcp(tcp) = &decoded.transport
+            && self.settled_segment(frame, tcp, &ends)
         {
             return;
         }
-        if let Transport::Udp(udp) = &decoded.transport
-            && let Some(service) = dns_service(udp)
-            && (!self.options.dns_flows || service != DnsService::Dns)
-        {
-            return self.dns_datagram(&packet, &key, udp, service, out);
+        let packet =
+            Packet { number: frame.number, time: frame.time, wire_length: frame.wire_length, ends, decoded };
+        if let (Transport::Udp(udp), Some(service)) = (&decoded.transport, ends.dns) {
+            return self.dns_datagram(&packet, udp, service, out);
         }
-        let Some(index) = self.flow_of(&packet, &key, out) else { return };
+        let Some(index) = self.flow_of(&packet, out) else { return };
         match &decoded.transport {
             Transport::Tcp(tcp) => self.segment(&packet, index, tcp, out),
             Transport::Udp(udp) => self.datagram(&packet, index, udp, out),
@@ -229,19 +290,49 @@ impl Observer {
         }
     }
 
+    /// A segment that changes nothing but the totals of its flow: the connection stands, has told all that it
+    /// tells before its end, and nobody reads its payload. That is nearly every segment of bulk traffic, and it
+    /// costs its headers and this one place of the table.
+    fn settled_segment(&mut self, frame: &Frame<'_>, tcp: &TcpView<'_>, ends: &Ends) -> bool {
+        const PLAIN: u8 = TcpView::ACK | TcpView::PSH | TcpView::ECE | TcpView::CWR;
+
+        let Some(flow) = ends.place.and_then(|place| self.flows.get_mut(place)) else { return false };
+        if !flow.data.settled
+            || tcp.flags & TcpView::ACK == 0
+            || tcp.flags & !PLAIN != 0
+            || flow.key != ends.key
+            || flow.deadline() <= self.clock
+        {
+            return false;
+        }
+        let direction = flow.direction(ends.source);
+        flow.last = flow.last.max(frame.time);
+        flow.touched = self.clock;
+        if let Some(totals) = flow.data.totals.get_mut(direction.index()) {
+            totals.packets += 1;
+            totals.bytes += u64::from(frame.wire_length);
+            totals.payload += u64::from(tcp.payload_length);
+            totals.tcp_flags |= tcp.flags;
+        }
+        true
+    }
+
     /// A DNS datagram at its own port, told without a place in the flow table.
     fn dns_datagram(
         &mut self,
         packet: &Packet<'_>,
-        key: &FlowKey,
         udp: &UdpView<'_>,
         service: DnsService,
         out: &mut ObservationBatch,
     ) {
+        let Ends { source, destination, key, .. } = &packet.ends;
+        if self.options.decode.checksums {
+            self.counters.verify_checksum(packet.decoded);
+        }
         let direction = dns_direction(udp);
         let (client, server) = match direction {
-            Direction::ToServer => (packet.source, packet.destination),
-            Direction::ToClient => (packet.destination, packet.source),
+            Direction::ToServer => (*source, *destination),
+            Direction::ToClient => (*destination, *source),
         };
         let flow = FlowIdentity {
             id: dns_flow_id(key),
@@ -261,12 +352,13 @@ impl Observer {
     }
 
     /// The flow of a packet, made when there is none, with the packet counted in it.
-    fn flow_of(&mut self, packet: &Packet<'_>, key: &FlowKey, out: &mut ObservationBatch) -> Option<u32> {
-        let mut index = self.flows.find(key);
-        if let Lookup::Found(found) = index
+    fn flow_of(&mut self, packet: &Packet<'_>, out: &mut ObservationBatch) -> Option<u32> {
+        let Ends { source, key, place, .. } = &packet.ends;
+        let mut index = self.flows.find_again(key, *place);
+        if let Some(found) = index
             && let Some(flow) = self.flows.get_mut(found)
         {
-            let direction = flow.direction(packet.source);
+            let direction = flow.direction(*source);
             let reopened = matches!(&packet.decoded.transport,
                 Transport::Tcp(tcp) if flow.tcp.is_reopened_by(tcp, direction));
             let end = if flow.deadline() <= self.clock {
@@ -278,18 +370,18 @@ impl Observer {
                 if let Some(old) = self.flows.remove(found) {
                     self.close(old, end, cause, packet.number, out);
                 }
-                index = Lookup::Absent;
+                index = None;
             }
         }
         let index = match index {
-            Lookup::Found(found) => found,
-            Lookup::Absent if is_stray(packet) => return None,
-            Lookup::Absent => self.open(packet, key, out),
+            Some(found) => found,
+            None if is_stray(packet) => return None,
+            None => self.open(packet, out),
         };
         let flow = self.flows.get_mut(index)?;
         flow.last = flow.last.max(packet.time);
         flow.touched = self.clock;
-        let direction = flow.direction(packet.source);
+        let direction = flow.direction(*source);
         let totals = flow.data.totals.get_mut(direction.index())?;
         totals.packets += 1;
         totals.bytes += u64::from(packet.wire_length);
@@ -297,7 +389,8 @@ impl Observer {
     }
 
     /// Puts a new flow into the table and tells of it.
-    fn open(&mut self, packet: &Packet<'_>, key: &FlowKey, out: &mut ObservationBatch) -> u32 {
+    fn open(&mut self, packet: &Packet<'_>, out: &mut ObservationBatch) -> u32 {
+        let Ends { source, destination, key, .. } = &packet.ends;
         let (opened, sender_is_client) = match &packet.decoded.transport {
             Transport::Tcp(tcp) if tcp.has(TcpView::SYN) => {
                 let answer = tcp.has(TcpView::ACK);
@@ -308,7 +401,7 @@ impl Observer {
             Transport::Tcp(_) => (FirstPacket::Midstream, !is_server_port(packet)),
             _ => (FirstPacket::Datagram, !is_server_port(packet)),
         };
-        let client = if sender_is_client { packet.source } else { packet.destination };
+        let client = if sender_is_client { *source } else { *destination };
         let icmp = match &packet.decoded.transport {
             Transport::Icmp { kind, code, .. } => Some((*kind, *code)),
             _ => None,
@@ -332,6 +425,7 @@ impl Observer {
                 icmp,
                 totals: Default::default(),
                 exchanged: false,
+                settled: false,
                 gap_bytes: [0; 2],
                 sides: Default::default(),
                 inspection: None,
@@ -339,7 +433,7 @@ impl Observer {
             },
         };
         let identity = identity_of(&flow);
-        let direction = flow.direction(packet.source);
+        let direction = flow.direction(*source);
         let mut evicted = Vec::new();
         let index = self.flows.insert(flow, &mut |old| evicted.push(old));
         for old in evicted {
@@ -353,7 +447,7 @@ impl Observer {
 
     fn segment(&mut self, packet: &Packet<'_>, index: u32, tcp: &TcpView<'_>, out: &mut ObservationBatch) {
         let Some(flow) = self.flows.get_mut(index) else { return };
-        let direction = flow.direction(packet.source);
+        let direction = flow.direction(packet.ends.source);
         let was_over = flow.tcp.is_over();
         let was_opening = flow.tcp.is_opening();
         flow.tcp.segment(tcp, direction);
@@ -392,6 +486,9 @@ impl Observer {
             apply(need, side, &mut self.budget);
         }
         if tcp.payload_length > 0 {
+            if self.options.decode.checksums && data.sides[here].is_wanted() {
+                self.counters.verify_checksum(packet.decoded);
+            }
             let (side, inspection) = (&mut data.sides[here], &mut data.inspection);
             let mut need = Need::More;
             side.segment(first_byte, tcp.payload, tcp.payload_length, &mut self.budget, &mut |piece| {
@@ -403,6 +500,8 @@ impl Observer {
         }
         let held = data.inspection.as_ref().map_or(0, |inspection| inspection.held());
         self.holders.update(index, &mut data.holding, held);
+        let is_read = data.sides.iter().any(SideStream::is_wanted);
+        data.settled = data.exchanged && held == 0 && !is_read && flow.tcp.state() == TcpState::Established;
         if shorter_timeout {
             self.flows.rearm(index);
         }
@@ -433,7 +532,7 @@ impl Observer {
 
     fn datagram(&mut self, packet: &Packet<'_>, index: u32, udp: &UdpView<'_>, out: &mut ObservationBatch) {
         let Some(flow) = self.flows.get_mut(index) else { return };
-        let direction = flow.direction(packet.source);
+        let direction = flow.direction(packet.ends.source);
         let identity = identity_of(flow);
         let data = &mut flow.data;
         data.totals[direction.index()].payload += u64::from(udp.payload_length);
@@ -445,6 +544,9 @@ impl Observer {
             emitter.exchange(direction, opened, roles);
         }
         let inspection = data.inspection.get_or_insert_with(|| Inspections::of(data.opened));
+        if self.options.decode.checksums && inspection.udp.is_wanted() {
+            self.counters.verify_checksum(packet.decoded);
+        }
         if is_dns {
             self.counters.dns_messages += 1;
             inspection.udp.is_dns();
@@ -557,7 +659,7 @@ fn is_stray(packet: &Packet<'_>) -> bool {
 /// Whether a packet without a handshake was sent by the server, as far as ports tell: the side with the
 /// system port (RFC 6335 section 6), when only one has such a port.
 fn is_server_port(packet: &Packet<'_>) -> bool {
-    packet.source.port < 1024 && packet.destination.port >= 1024
+    packet.ends.source.port < 1024 && packet.ends.destination.port >= 1024
 }
 
 /// EVE's `flow_id`, below 2^53 so that readers that hold numbers as doubles keep it whole.

@@ -29,6 +29,9 @@ pub struct Tracked {
     pub totals: [SideTotals; 2],
     /// Whether both sides' payload was told.
     pub exchanged: bool,
+    /// Whether no plain segment can tell anything more: the connection stands, both sides' payload was told, and
+    /// nobody reads what follows.
+    pub settled: bool,
     /// Bytes that the capture lost.
     pub gap_bytes: [u64; 2],
     /// Each side's bytes in order.
