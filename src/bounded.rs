@@ -1,32 +1,45 @@
 //! A map that the network may fill: fixed capacity; the entry longest not touched, as far as an eighth of the
 //! capacity in touches tells, goes first.
 
-use std::{collections::VecDeque, hash::Hash};
+use std::{
+    collections::VecDeque,
+    hash::{BuildHasher, Hash},
+};
 
 use foldhash::fast::RandomState;
-use hashbrown::HashMap;
+use hashbrown::HashTable;
 
 /// A map of at most `capacity` entries. The order of eviction depends on the order of calls only, never on
 /// hashes, so that the same input gives the same output.
 #[derive(Debug)]
 pub struct BoundedMap<K, V> {
-    entries: HashMap<K, (u64, V), RandomState>,
+    entries: HashTable<Entry<K, V>>,
     /// Keys in the order in which they were last touched. A key's older tickets are stale.
     queue: VecDeque<(u64, K)>,
     next_ticket: u64,
     capacity: usize,
     evicted: u64,
+    hasher: RandomState,
+}
+
+#[derive(Debug)]
+struct Entry<K, V> {
+    key: K,
+    ticket: u64,
+    value: V,
 }
 
 impl<K: Clone + Eq + Hash, V> BoundedMap<K, V> {
     /// An empty map for at most `capacity` entries (at least one).
     pub fn new(capacity: usize) -> Self {
         Self {
-            entries: HashMap::default(),
+            entries: HashTable::new(),
             queue: VecDeque::new(),
             next_ticket: 0,
             capacity: capacity.max(1),
             evicted: 0,
+            // The seed is random for each process: who sends the packets chooses the keys.
+            hasher: RandomState::default(),
         }
     }
 
@@ -47,12 +60,13 @@ impl<K: Clone + Eq + Hash, V> BoundedMap<K, V> {
 
     /// The value of `key`, untouched.
     pub fn get(&self, key: &K) -> Option<&V> {
-        self.entries.get(key).map(|(_, value)| value)
+        self.find(key).map(|entry| &entry.value)
     }
 
     /// The value of `key`, to be changed without being touched.
     pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
-        self.entries.get_mut(key).map(|(_, value)| value)
+        let hash = self.hasher.hash_one(key);
+        self.entries.find_mut(hash, |entry| entry.key == *key).map(|entry| &mut entry.value)
     }
 
     /// The value of `key`, put in by `make` when absent; touched. The entry that had to go, if any, is
@@ -65,63 +79,85 @@ impl<K: Clone + Eq + Hash, V> BoundedMap<K, V> {
     ) -> &mut V {
         self.next_ticket += 1;
         let ticket = self.next_ticket;
-        let age = self.entries.get(&key).map(|(current, _)| ticket - current);
-        if age.is_none() {
-            self.make_room(&mut evicted);
-        }
+        let hash = self.hasher.hash_one(&key);
+        let known = self.entries.find_bucket_index(hash, |entry| entry.key == key);
+        let age = known.and_then(|known| self.entries.get_bucket(known)).map(|entry| ticket - entry.ticket);
         // A key that was touched a moment ago keeps its place: a queue that moved at every touch would cost
         // more than the map.
-        if age.is_none_or(|age| age > self.capacity as u64 / 8) {
-            if self.queue.len() > 2 * self.capacity + 64 {
-                // Before the new ticket is issued: none that an entry holds may be lost, or it could never leave.
-                let entries = &self.entries;
-                self.queue
-                    .retain(|(ticket, key)| entries.get(key).is_some_and(|(current, _)| current == ticket));
+        let is_recent = age.is_some_and(|age| age <= self.capacity as u64 / 8);
+        if !is_recent {
+            if age.is_none() {
+                self.make_room(&mut evicted);
             }
-            self.queue.push_back((ticket, key.clone()));
-            let (current, value) = self.entries.entry(key).or_insert_with(|| (ticket, make()));
-            *current = ticket;
-            return value;
+            self.enqueue(ticket, key.clone());
         }
-        &mut self.entries.entry(key).or_insert_with(|| (ticket, make())).1
+        let hasher = &self.hasher;
+        let entry = self
+            .entries
+            .entry(hash, |entry| entry.key == key, |entry| hasher.hash_one(&entry.key))
+            .or_insert_with(|| Entry { key: key.clone(), ticket, value: make() })
+            .into_mut();
+        if !is_recent {
+            entry.ticket = ticket;
+        }
+        &mut entry.value
+    }
+
+    fn find(&self, key: &K) -> Option<&Entry<K, V>> {
+        self.entries.find(self.hasher.hash_one(key), |entry| entry.key == *key)
+    }
+
+    fn enqueue(&mut self, ticket: u64, key: K) {
+        if self.queue.len() > 2 * self.capacity + 64 {
+            // Before the new ticket is issued: none that an entry holds may be lost, or it could never leave.
+            let (entries, hasher) = (&self.entries, &self.hasher);
+            self.queue.retain(|(ticket, key)| {
+                let entry = entries.find(hasher.hash_one(key), |entry| entry.key == *key);
+                entry.is_some_and(|entry| entry.ticket == *ticket)
+            });
+        }
+        self.queue.push_back((ticket, key));
     }
 
     /// Puts out entries until there is room for one more.
     fn make_room(&mut self, evicted: &mut impl FnMut(K, V)) {
         while self.entries.len() >= self.capacity {
             let Some((ticket, key)) = self.queue.pop_front() else { break };
-            if self.is_current(ticket, &key)
-                && let Some((_, value)) = self.entries.remove(&key)
-            {
+            let hash = self.hasher.hash_one(&key);
+            if let Ok(found) = self.entries.find_entry(hash, |entry| entry.key == key && entry.ticket == ticket) {
+                let (entry, _) = found.remove();
                 self.evicted += 1;
-                evicted(key, value);
+                evicted(entry.key, entry.value);
             }
         }
     }
 
     /// Takes the entry of `key` out.
     pub fn remove(&mut self, key: &K) -> Option<V> {
-        self.entries.remove(key).map(|(_, value)| value)
+        let hash = self.hasher.hash_one(key);
+        let found = self.entries.find_entry(hash, |entry| entry.key == *key).ok()?;
+        Some(found.remove().0.value)
     }
 
     /// Takes out every entry that `leaves` names, in the order in which they were last touched.
     pub fn take_where(&mut self, mut leaves: impl FnMut(&K, &V) -> bool) -> Vec<(K, V)> {
         let mut taken = Vec::new();
-        let entries = &mut self.entries;
-        self.queue.retain(|(ticket, key)| match entries.get(key) {
-            Some((current, _)) if current != ticket => false,
-            Some((_, value)) if leaves(key, value) => {
-                taken.extend(entries.remove(key).map(|(_, value)| (key.clone(), value)));
-                false
+        let (entries, hasher) = (&mut self.entries, &self.hasher);
+        self.queue.retain(|(ticket, key)| {
+            let Ok(found) = entries.find_entry(hasher.hash_one(key), |entry| entry.key == *key) else {
+                return false;
+            };
+            if found.get().ticket != *ticket {
+                return false;
             }
-            Some(_) => true,
-            None => false,
+            let leaves = leaves(key, &found.get().value);
+            if leaves {
+                let (entry, _) = found.remove();
+                taken.push((entry.key, entry.value));
+            }
+            !leaves
         });
         taken
-    }
-
-    fn is_current(&self, ticket: u64, key: &K) -> bool {
-        self.entries.get(key).is_some_and(|(current, _)| *current == ticket)
     }
 }
 
@@ -159,7 +195,7 @@ mod tests {
         for turn in 0..5_000_u64 {
             map.touch_or_insert(turn * turn % 13, || turn, |_, _| gone += 1);
             assert!(map.len() <= 8, "turn {turn}");
-            let tickets: Vec<_> = map.entries.values().map(|(ticket, _)| *ticket).collect();
+            let tickets: Vec<_> = map.entries.iter().map(|entry| entry.ticket).collect();
             assert!(tickets.iter().all(|ticket| map.queue.iter().any(|(queued, _)| queued == ticket)));
         }
         assert_eq!(gone, map.evicted());

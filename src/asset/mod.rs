@@ -36,7 +36,7 @@ pub struct Subnet {
 /// Which addresses are ours, and what they are called.
 #[derive(Clone, Debug)]
 pub struct Assets {
-    home: Vec<IpNet>,
+    home: Home,
     /// Longest prefix first.
     subnets: Vec<Subnet>,
 }
@@ -79,12 +79,12 @@ impl Assets {
     pub fn new(mut home: Vec<IpNet>, mut subnets: Vec<Subnet>) -> Self {
         subnets.sort_by_key(|subnet| std::cmp::Reverse(subnet.cidr.prefix_len()));
         home.extend(subnets.iter().map(|subnet| subnet.cidr));
-        Self { home, subnets }
+        Self { home: Home::new(&home), subnets }
     }
 
     /// Whether `address` is ours.
     pub fn is_home(&self, address: IpAddr) -> bool {
-        self.home.iter().any(|network| network.contains(&address))
+        self.home.holds(address)
     }
 
     /// The asset at `address`.
@@ -105,6 +105,43 @@ impl Assets {
         let (local, remote) =
             if outbound { (tuple.client, tuple.server) } else { (tuple.server, tuple.client) };
         Sides { asset: self.asset(local.address, tenant), local, remote, outbound }
+    }
+}
+
+/// The home networks as masks and bases: asked for every message.
+#[derive(Clone, Debug, Default)]
+struct Home {
+    v4: Vec<(u32, u32)>,
+    v6: Vec<(u128, u128)>,
+}
+
+impl Home {
+    fn new(networks: &[IpNet]) -> Self {
+        let mut home = Self::default();
+        for network in networks {
+            match network {
+                IpNet::V4(network) => {
+                    home.v4.push((network.netmask().to_bits(), network.network().to_bits()));
+                }
+                IpNet::V6(network) => {
+                    home.v6.push((network.netmask().to_bits(), network.network().to_bits()));
+                }
+            }
+        }
+        home
+    }
+
+    fn holds(&self, address: IpAddr) -> bool {
+        match address {
+            IpAddr::V4(address) => {
+                let bits = address.to_bits();
+                self.v4.iter().any(|(mask, base)| bits & mask == *base)
+            }
+            IpAddr::V6(address) => {
+                let bits = address.to_bits();
+                self.v6.iter().any(|(mask, base)| bits & mask == *base)
+            }
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use super::finding::{Application, Beacon, Detector};
 use crate::{
     asset::Sides,
     indicator::{Indicators, Provenance, Rung, Severity, Sinkholes, Standing, Validity},
-    names::{NamedBy, Names},
+    names::{Named, Names},
     observation::Head,
     protocol::dns::NameBuf,
 };
@@ -33,7 +33,7 @@ impl Context<'_> {
     }
 
     /// The name that led the asset to the remote address.
-    pub fn remote_name(&self) -> Option<&NamedBy> {
+    pub fn remote_name(&self) -> Option<Named<'_>> {
         let (local, remote) = (self.sides.local.address, self.sides.remote.address);
         self.names.name_of(self.head.flow.tenant, local, remote, self.head.time)
     }

@@ -12,7 +12,7 @@ use super::{
     finding::{Application, Destination, Detector, Finding, IndicatorMatch, Telling},
     indicator,
     recurrence::Recurrences,
-    sentence, signature,
+    screen, sentence, signature,
 };
 use crate::{
     asset::Assets,
@@ -94,8 +94,10 @@ impl Detection {
         names: &Names,
         found: &mut dyn FnMut(Finding),
     ) {
-        if matches!(observation.seen, Seen::TlsServer(_)) {
-            return;
+        match &observation.seen {
+            Seen::TlsServer(_) => return,
+            Seen::Dns(dns) if screen::is_unlisted(observation.head, dns, &self.knowledge.indicators) => return,
+            _ => {}
         }
         let knowledge = Arc::clone(&self.knowledge);
         let head = observation.head;
@@ -358,9 +360,9 @@ fn destination(best: &Candidate, context: &Context<'_>) -> Destination {
     let said = said.and_then(|(name, source)| NamedBy::from_wire(name, source));
     let name = match (said, learned) {
         // DNS says more of the same name.
-        (Some(said), Some(learned)) if said.name == learned.name => Some(learned.clone()),
+        (Some(said), Some(learned)) if *said.name == *learned.name => Some(learned.into()),
         (Some(said), _) => Some(said),
-        (None, learned) => learned.cloned(),
+        (None, learned) => learned.map(NamedBy::from),
     };
     Destination { endpoint, name }
 }

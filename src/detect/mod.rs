@@ -8,6 +8,7 @@ mod detection;
 mod finding;
 mod indicator;
 mod recurrence;
+mod screen;
 mod sentence;
 mod signature;
 

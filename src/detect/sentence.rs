@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt::Write as _};
 use crate::{
     flow::{Endpoint, FiveTuple},
     indicator::Provenance,
-    names::NamedBy,
+    names::Named,
     protocol::{
         dns::{self, Message, RData, Section},
         http::Request,
@@ -63,7 +63,7 @@ pub fn is_icmp_error(tuple: &FiveTuple) -> bool {
 }
 
 /// [`destination`] of a flow: without a port where the protocol has none.
-pub fn far_end(protocol: u8, endpoint: &Endpoint, name: Option<&NamedBy>) -> String {
+pub fn far_end(protocol: u8, endpoint: &Endpoint, name: Option<Named<'_>>) -> String {
     match (protocol, name) {
         (TCP | UDP | SCTP, _) => destination(endpoint, name),
         (_, Some(named)) => format!("{} ({})", endpoint.address, quoted(named.name.as_bytes())),
@@ -72,7 +72,7 @@ pub fn far_end(protocol: u8, endpoint: &Endpoint, name: Option<&NamedBy>) -> Str
 }
 
 /// `142.11.206.73:8000 (sfrclak.com)`, IPv6 in brackets.
-pub fn destination(endpoint: &Endpoint, name: Option<&NamedBy>) -> String {
+pub fn destination(endpoint: &Endpoint, name: Option<Named<'_>>) -> String {
     let mut text = if endpoint.address.is_ipv6() {
         format!("[{}]:{}", endpoint.address, endpoint.port)
     } else {

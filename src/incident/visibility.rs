@@ -61,8 +61,12 @@ impl Visibility {
         let head = observation.head;
         self.first.get_or_insert(head.time);
         self.last = self.last.max(head.time);
-        let sides = assets.sides(&head.flow.tuple, head.flow.tenant);
         let tenant = head.flow.tenant;
+        // Which side is ours, and whether it is the client.
+        let local = || {
+            let sides = assets.sides(&head.flow.tuple, tenant);
+            (sides.local.address, sides.outbound)
+        };
         let mut sight = |address: IpAddr, change: &dyn Fn(&mut Sight)| {
             change(self.machines.touch_or_insert((tenant, address), Sight::default, |_, _| ()));
         };
@@ -78,11 +82,11 @@ impl Visibility {
                     sight(tuple.client.address, &|sight| sight.dns_questions += 1);
                 }
             }
-            Seen::TlsClient(hello) => sight(sides.local.address, &|sight| sight.hello(hello, is_registry)),
-            Seen::Quic(quic) => sight(sides.local.address, &|sight| sight.hello(&quic.hello, is_registry)),
+            Seen::TlsClient(hello) => sight(local().0, &|sight| sight.hello(hello, is_registry)),
+            Seen::Quic(quic) => sight(local().0, &|sight| sight.hello(&quic.hello, is_registry)),
             Seen::FlowClosed(closed) => {
-                let sent_by_client = sides.outbound;
-                sight(sides.local.address, &|sight| sight.connection(closed, sent_by_client));
+                let (local, is_client) = local();
+                sight(local, &|sight| sight.connection(closed, is_client));
             }
             _ => {}
         }

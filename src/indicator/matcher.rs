@@ -119,6 +119,28 @@ impl Indicators {
         self.addresses.find(address, port, |first| self.push(first, hits));
     }
 
+    /// STUB
+    pub fn may_list_name(&self, name: Name<'_>) -> bool {
+        let mut hits = Vec::new();
+        self.domain(name, &mut hits);
+        if hits.is_empty() {
+            self.domain_behind_search_suffix(name, &mut hits);
+        }
+        !hits.is_empty()
+    }
+
+    /// STUB
+    pub fn may_list_address(&self, address: IpAddr) -> bool {
+        let mut hits = Vec::new();
+        self.addresses.find(address, 0, |first| self.push(first, &mut hits));
+        !hits.is_empty()
+    }
+
+    /// STUB
+    pub fn has_query_signatures(&self) -> bool {
+        false
+    }
+
     /// Claims about the URL and the path of a request: `host` is the Host field's value (with or
     /// without a port, which goes before `port`, the server's own), `target` the request target as sent.
     /// Of an absolute target the host counts. Path and query are compared byte for byte.

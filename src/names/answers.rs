@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 
-use crate::protocol::dns::{Message, NameBuf, NameScratch, PackedName, RData, Section, SvcValue};
+use crate::limits::DNS_NAME_BYTES;
+use crate::protocol::dns::{Answer, Message, Name, NameBuf, Outline, NameScratch, PackedName, RData, Section, SvcValue};
 
 /// Names that one question is followed to.
 const CHAIN: usize = 16;
@@ -22,6 +23,27 @@ const QUESTIONS: usize = 4;
 /// after anybody. A response without a question, as senders of several responses give, speaks for the
 /// owners of its answers.
 pub fn addresses_of_answer(message: &Message<'_>, each: &mut dyn FnMut(&str, IpAddr, u32)) {
+    match Outline::of(message.bytes()) {
+        Some(outline) => addresses_of_outline(&outline, each),
+        None => addresses_of_any(message, each),
+    }
+}
+
+/// The same for a usual message.
+pub fn addresses_of_outline(outline: &Outline<'_>, each: &mut dyn FnMut(&str, IpAddr, u32)) {
+    let addresses = outline.answers().filter_map(|answer| match answer {
+        Answer::Address(address, ttl) => Some((address, ttl)),
+        Answer::Alias(_) => None,
+    });
+    let mut text = None;
+    for (address, ttl) in addresses {
+        let text = text.get_or_insert_with(|| LowerText::of(outline.name()));
+        each(text.as_str(), address, ttl);
+    }
+}
+
+/// The same for any message.
+fn addresses_of_any(message: &Message<'_>, each: &mut dyn FnMut(&str, IpAddr, u32)) {
     let mut scratch = NameScratch::default();
     let asked: Vec<_> = message
         .questions()
@@ -66,6 +88,41 @@ pub fn addresses_of_answer(message: &Message<'_>, each: &mut dyn FnMut(&str, IpA
                 }
             }
             _ => {}
+        }
+    }
+}
+
+/// A name as events write it, in lower case; of plain letters it needs no memory but its own.
+enum LowerText {
+    Short { length: usize, bytes: [u8; DNS_NAME_BYTES] },
+    Escaped(String),
+}
+
+impl LowerText {
+    fn of(name: Name<'_>) -> Self {
+        let mut bytes = [0; DNS_NAME_BYTES];
+        let mut length = 0;
+        for label in name.labels() {
+            let is_plain = |byte: &u8| matches!(byte, 0x21..=0x7e) && !matches!(byte, b'.' | b'\\');
+            // The first label's dot is left out again below.
+            let room = bytes.get_mut(length..length + 1 + label.len()).and_then(<[u8]>::split_first_mut);
+            let (Some((dot, rest)), true) = (room, label.iter().all(is_plain)) else {
+                return Self::Escaped(name.to_lower_text());
+            };
+            *dot = b'.';
+            rest.copy_from_slice(label);
+            rest.make_ascii_lowercase();
+            length += 1 + label.len();
+        }
+        if length == 0 { Self::Escaped(name.to_lower_text()) } else { Self::Short { length, bytes } }
+    }
+
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Short { length, bytes } => {
+                bytes.get(1..*length).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
+            }
+            Self::Escaped(text) => text,
         }
     }
 }

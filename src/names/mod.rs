@@ -1,13 +1,15 @@
 //! Which name led this client to this address: learned from DNS answers, SNI, QUIC and Host; bounded.
 
 mod answers;
+mod pairs;
 
 use std::{net::IpAddr, sync::Arc};
 
 pub use answers::addresses_of_answer;
 
+use pairs::{Pair, PairTable};
+
 use crate::{
-    bounded::BoundedMap,
     decode::Tenant,
     limits,
     observation::{DnsService, Observation, Seen},
@@ -55,6 +57,15 @@ impl NameSource {
 }
 
 /// A name and where it came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Named<'a> {
+    /// The name in lower case, escaped as DNS presentation form.
+    pub name: &'a str,
+    /// Where it came from.
+    pub source: NameSource,
+}
+
+/// A name and where it came from, for keeping.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamedBy {
     /// The name in lower case, escaped as DNS presentation form.
@@ -66,28 +77,20 @@ pub struct NamedBy {
 impl NamedBy {
     /// A host name from the wire in its normal form; `None` for an address or what cannot be a name.
     pub fn from_wire(text: &[u8], source: NameSource) -> Option<Self> {
-        Some(Self { name: host_name(text)?, source })
+        Some(Self { name: host_name(text)?.into(), source })
     }
 }
 
-/// Who asks about whom.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Pair {
-    tenant: Tenant,
-    client: IpAddr,
-    address: IpAddr,
-}
-
-#[derive(Debug)]
-struct Entry {
-    named: NamedBy,
-    until: Timestamp,
+impl From<Named<'_>> for NamedBy {
+    fn from(named: Named<'_>) -> Self {
+        Self { name: named.name.into(), source: named.source }
+    }
 }
 
 /// The names that led clients to addresses; at most [`limits::NAMES`] pairs, those longest not learned go first.
 #[derive(Debug)]
 pub struct Names {
-    pairs: BoundedMap<Pair, Entry>,
+    pairs: PairTable,
 }
 
 impl Default for Names {
@@ -99,7 +102,7 @@ impl Default for Names {
 impl Names {
     /// An empty table for at most `capacity` pairs.
     pub fn with_capacity(capacity: usize) -> Self {
-        Self { pairs: BoundedMap::new(capacity) }
+        Self { pairs: PairTable::new(capacity) }
     }
 
     /// Learns from an observation, if it names something.
@@ -113,29 +116,22 @@ impl Names {
             Pair { tenant: head.flow.tenant, client: tuple.client.address, address: tuple.server.address };
         match &observation.seen {
             Seen::Dns(dns) if dns.service == DnsService::Dns && dns.message.is_response() => {
-                let mut latest: Option<Arc<str>> = None;
                 addresses_of_answer(&dns.message, &mut |name, address, ttl| {
                     if name.len() > NAME_TEXT {
                         return;
                     }
-                    let known = latest.take().filter(|known| **known == *name);
-                    let name = known.unwrap_or_else(|| name.into());
-                    latest = Some(Arc::clone(&name));
                     let ttl = i64::from(ttl).min(LONGEST_TTL) * SECOND;
-                    let named = NamedBy { name, source: NameSource::Dns };
-                    self.put(Pair { address, ..pair }, named, head.time.plus(ttl).plus(GRACE));
+                    let named = Named { name, source: NameSource::Dns };
+                    self.pairs.put(&Pair { address, ..pair }, named, head.time.plus(ttl).plus(GRACE));
                 });
             }
             _ if head.relayed => {}
-            Seen::TlsClient(hello) => self.hello(pair, hello, NameSource::Sni, head.time),
-            Seen::Quic(quic) => self.hello(pair, &quic.hello, NameSource::Quic, head.time),
+            Seen::TlsClient(hello) => self.hello(&pair, hello, NameSource::Sni, head.time),
+            Seen::Quic(quic) => self.hello(&pair, &quic.hello, NameSource::Quic, head.time),
             Seen::HttpRequest(request) if !request.is_to_proxy() => {
                 if let Some(name) = request.host_name().and_then(host_name) {
-                    self.put(
-                        pair,
-                        NamedBy { name, source: NameSource::Host },
-                        head.time.plus(HELLO_LIFETIME),
-                    );
+                    let named = Named { name: &name, source: NameSource::Host };
+                    self.pairs.put(&pair, named, head.time.plus(HELLO_LIFETIME));
                 }
             }
             _ => {}
@@ -143,13 +139,13 @@ impl Names {
     }
 
     /// Where the hello offers an encrypted name, its outer one says less than DNS.
-    fn hello(&mut self, pair: Pair, hello: &ClientHello, source: NameSource, time: Timestamp) {
+    fn hello(&mut self, pair: &Pair, hello: &ClientHello, source: NameSource, time: Timestamp) {
         let Some(name) = hello.sni.as_deref().and_then(host_name) else { return };
-        let known = self.pairs.get(&pair).filter(|known| known.until >= time);
-        if hello.ech && known.is_some_and(|known| known.named.source == NameSource::Dns) {
+        let known = || self.pairs.get(pair, time);
+        if hello.ech && known().is_some_and(|known| known.source == NameSource::Dns) {
             return;
         }
-        self.put(pair, NamedBy { name, source }, time.plus(HELLO_LIFETIME));
+        self.pairs.put(pair, Named { name: &name, source }, time.plus(HELLO_LIFETIME));
     }
 
     /// The name that led `client` to `address`, if one is known at `time`.
@@ -159,9 +155,8 @@ impl Names {
         client: IpAddr,
         address: IpAddr,
         time: Timestamp,
-    ) -> Option<&NamedBy> {
-        let entry = self.pairs.get(&Pair { tenant, client, address })?;
-        (entry.until >= time).then_some(&entry.named)
+    ) -> Option<Named<'_>> {
+        self.pairs.get(&Pair { tenant, client, address }, time)
     }
 
     /// How many pairs are known.
@@ -171,34 +166,23 @@ impl Names {
 
     /// Whether none is known.
     pub fn is_empty(&self) -> bool {
-        self.pairs.is_empty()
+        self.len() == 0
     }
 
     /// Pairs that were forgotten because the table was full.
     pub fn evicted(&self) -> u64 {
         self.pairs.evicted()
     }
-
-    fn put(&mut self, pair: Pair, named: NamedBy, until: Timestamp) {
-        let fresh = || Entry { named: named.clone(), until };
-        let known = self.pairs.touch_or_insert(pair, fresh, |_, _| ());
-        if known.named.name == named.name && known.named.source > named.source {
-            // The same name from a lesser source confirms what DNS said and adds nothing.
-            known.until = known.until.max(until);
-        } else {
-            *known = Entry { named, until };
-        }
-    }
 }
 
 /// A host name from the wire in its normal form; `None` for an address or what cannot be a name.
-fn host_name(text: &[u8]) -> Option<Arc<str>> {
+fn host_name(text: &[u8]) -> Option<String> {
     let plain = std::str::from_utf8(text).unwrap_or_default();
     if plain.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() {
         return None;
     }
     let name = NameBuf::from_text(text)?.as_name().to_lower_text();
-    (name.len() <= NAME_TEXT).then(|| name.into())
+    (name.len() <= NAME_TEXT).then_some(name)
 }
 
 #[cfg(test)]

@@ -116,7 +116,9 @@ pub fn dns_service(udp: &UdpView<'_>) -> Option<DnsService> {
     } else {
         return None;
     };
-    (dns::looks_like_dns(udp.payload, true) != Verdict::No).then_some(service)
+    let is_dns =
+        || dns::Outline::of(udp.payload).is_some() || dns::looks_like_dns(udp.payload, true) != Verdict::No;
+    is_dns().then_some(service)
 }
 
 /// A DNS datagram goes to the side that has the service's port; when both have it, its QR bit tells.

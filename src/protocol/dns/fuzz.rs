@@ -1,9 +1,12 @@
 //! Entries for fuzzing; they assert what must hold for any bytes.
 
+use std::net::IpAddr;
+
+use crate::protocol::Verdict;
 use crate::limits::{DNS_NAME_BYTES, DNS_RECORDS, TEXT_BYTES};
 
 use super::{
-    DnsStream, Message, NameScratch, PackedName, looks_like_cut_dns, looks_like_dns, looks_like_dns_stream,
+    Answer, DnsStream, Message, NameScratch, Outline, PackedName, RData, Section, looks_like_cut_dns, looks_like_dns, looks_like_dns_stream,
     rdata_text, second_opinion,
 };
 
@@ -26,6 +29,9 @@ pub fn fuzz_dns_message(data: &[u8]) {
     looks_like_cut_dns(data, 2 * data.len());
     second_opinion(data);
     let Some(message) = Message::parse(data) else { return };
+    if let Some(outline) = Outline::of(data) {
+        compare_outline(&outline, &message);
+    }
     let summary = message.summary();
     assert!(summary.read <= data.len());
     assert_eq!(usize::from(summary.questions), message.questions().count());
@@ -39,6 +45,29 @@ pub fn fuzz_dns_message(data: &[u8]) {
         assert!(text.len() <= TEXT_BYTES && (!cut || text.len() == TEXT_BYTES));
         assert!(text.bytes().all(|byte| (0x20..0x7f).contains(&byte)), "not printable: {text:?}");
     }
+}
+
+/// Asserts that an outline says what the long way over the message says.
+fn compare_outline(outline: &Outline<'_>, message: &Message<'_>) {
+    assert_eq!(looks_like_dns(message.bytes(), true), Verdict::Yes);
+    assert_eq!(outline.is_response(), message.is_response());
+    let questions: Vec<_> = message.questions().collect();
+    let [question] = questions.as_slice() else { panic!("{} questions", questions.len()) };
+    assert_eq!(question.name.unpack(&mut NameScratch::new()), Ok(outline.name()));
+    assert_eq!(question.kind, outline.kind());
+    let long = message.records().filter(|record| record.section == Section::Answer).filter_map(|record| {
+        match record.data() {
+            RData::A(octets) => Some((Some(octets.into()), 0)),
+            RData::Aaaa(octets) => Some((Some(octets.into()), 0)),
+            RData::Cname(name) => Some((None, name.offset())),
+            _ => None,
+        }
+    });
+    let short = outline.answers().map(|answer| match answer {
+        Answer::Address(address, _) => (Some(address), 0),
+        Answer::Alias(name) => (None, name.offset()),
+    });
+    assert_eq!(short.collect::<Vec<(Option<IpAddr>, usize)>>(), long.collect::<Vec<_>>());
 }
 
 /// Reads `data` as a direction of DNS over TCP: in one push, and cut anywhere; both give the same messages.

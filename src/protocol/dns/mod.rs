@@ -2,7 +2,7 @@
 //!
 //! [`Message`] is a view that is read lazily: [`Message::questions`] and [`Message::records`] end
 //! where the message breaks, and names are followed through their pointers only when someone asks
-//! ([`PackedName::unpack`]). [`Message::summary`] reads everything once and says what was odd.
+//! ([`PackedName::unpack`]). [`Outline`] reads usual messages in one pass. [`Message::summary`] reads everything once and says what was odd.
 //! [`DnsStream`] cuts one direction of a TCP connection into messages; [`looks_like_dns`] and
 //! [`looks_like_dns_stream`] recognise DNS on any port. [`second_opinion`] asks a strict parser what
 //! it thinks of a message that we could read.
@@ -10,6 +10,7 @@
 mod anomaly;
 mod code;
 mod name;
+mod outline;
 mod packed;
 mod parser;
 mod rdata;
@@ -30,6 +31,7 @@ pub(crate) mod sample;
 pub use anomaly::{DnsAnomalies, DnsAnomaly};
 pub use code::{class_name, kind, opcode_name, rcode_name, type_name};
 pub use name::{Name, NameBuf};
+pub use outline::{Answer, Outline};
 pub use packed::{NameBreak, NameScratch, PackedName};
 pub use parser::{Message, Question, Questions, Record, Records, Section};
 pub use rdata::{Caa, Dnskey, Ds, Loc, Naptr, Options, RData, Rrsig, Soa, Strings, TypeBitmap};
