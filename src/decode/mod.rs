@@ -62,7 +62,16 @@ pub fn decode<'a>(link: LinkType, frame: &'a [u8], wire_length: u32, options: &D
     walk_through(link, frame, wire_length, options)
 }
 
-/// Reads a frame layer by layer, whatever it is.
+/// The same without the short cut for plain frames.
+pub fn decode_by_layers<'a>(
+    link: LinkType,
+    frame: &'a [u8],
+    wire_length: u32,
+    options: &DecodeOptions,
+) -> Decoded<'a> {
+    walk_through(link, frame, usize::try_from(wire_length).unwrap_or(usize::MAX), options)
+}
+
 #[inline(never)]
 fn walk_through<'a>(
     link: LinkType,

@@ -12,7 +12,7 @@ use super::{
     finding::{Application, Destination, Detector, Finding, IndicatorMatch, Telling},
     indicator,
     recurrence::Recurrences,
-    screen, sentence, signature,
+    sentence, signature,
 };
 use crate::{
     asset::Assets,
@@ -96,7 +96,7 @@ impl Detection {
     ) {
         match &observation.seen {
             Seen::TlsServer(_) => return,
-            Seen::Dns(dns) if screen::is_unlisted(observation.head, dns, &self.knowledge.indicators) => return,
+            Seen::Dns(dns) if dns.unlisted => return,
             _ => {}
         }
         let knowledge = Arc::clone(&self.knowledge);

@@ -1,12 +1,12 @@
 //! What no detector can say anything about, told fast: nearly every DNS message.
 //!
-//! Only usual messages are screened ([`Outline`]); whatever is odd goes to the detectors. The question is asked
+//! Only usual messages are screened ([`crate::protocol::dns::Outline`]); whatever is odd goes to the detectors. The question is asked
 //! of the indicators' filters alone, which may let through what is not listed and never hold back what is.
 
 use crate::{
     indicator::Indicators,
     observation::{DnsSeen, DnsService, Head},
-    protocol::dns::{Answer, NameScratch, Outline},
+    protocol::dns::{Answer, NameScratch},
 };
 
 /// Whether no claim and no signature can be about this message, whatever is known besides it.
@@ -17,7 +17,7 @@ pub fn is_unlisted(head: &Head, dns: &DnsSeen<'_>, indicators: &Indicators) -> b
     if dns.service != DnsService::Dns {
         return true;
     }
-    let Some(outline) = Outline::of(dns.message.bytes()) else { return false };
+    let Some(outline) = &dns.outline else { return false };
     let is_listed = |answer: Answer<'_>| match answer {
         Answer::Address(address, _) => indicators.may_list_address(address),
         Answer::Alias(name) => {

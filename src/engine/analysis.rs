@@ -112,6 +112,11 @@ impl<'s> Analysis<'s> {
         }
     }
 
+    /// What it judges by.
+    pub fn knowledge(&self) -> &Arc<Knowledge> {
+        &self.knowledge
+    }
+
     /// Takes the observations of one batch of frames, one batch from each worker.
     ///
     /// # Errors

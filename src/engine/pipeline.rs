@@ -12,6 +12,8 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::analysis::Analysis;
 use crate::{
+    detect::is_unlisted,
+    indicator::Knowledge,
     observation::{ObservationBatch, Observer, ObserverOptions, add_counters},
     output::OutputError,
     source::{Filter, FilterError, FrameBatch, Timeline},
@@ -68,7 +70,8 @@ pub fn run(
         let (shard, shards) = (shard as u64, shards as u64);
         let filter = options.filter.as_deref().map(Filter::new).transpose()?;
         let observer = Observer::new(ObserverOptions { shard, shards, ..options.observer });
-        Ok(Worker { observer, filter })
+        let knowledge = options.observer.shortcuts.then(|| Arc::clone(analysis.knowledge()));
+        Ok(Worker { observer, filter, knowledge })
     };
     let mut workers = (0..shards).map(worker).collect::<Result<Vec<_>, FilterError>>()?;
     match workers.as_mut_slice() {
@@ -77,15 +80,19 @@ pub fn run(
     }
 }
 
-/// An observer with its own copy of the filter.
+/// An observer with its own copy of the filter, and what it screens observations by.
 struct Worker {
     observer: Observer,
     filter: Option<Filter>,
+    knowledge: Option<Arc<Knowledge>>,
 }
 
 impl Worker {
     fn observe(&mut self, frames: &FrameBatch, out: &mut ObservationBatch) {
         self.observer.observe(frames, self.filter.as_mut(), out);
+        if let Some(knowledge) = &self.knowledge {
+            out.screen_dns(|head, dns| is_unlisted(head, dns, &knowledge.indicators));
+        }
     }
 
     fn finished(&self) -> Finished {

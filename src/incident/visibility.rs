@@ -1,6 +1,9 @@
 //! What the wire showed of each machine, so that a verdict can say what it could not see.
 
-use std::net::IpAddr;
+use std::{
+    hash::{Hash, Hasher},
+    net::IpAddr,
+};
 
 use crate::{
     asset::Assets,
@@ -36,10 +39,28 @@ struct Sight {
     dns_answers: u64,
 }
 
+/// A machine of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Machine {
+    tenant: Tenant,
+    address: IpAddr,
+}
+
+impl Hash for Machine {
+    /// In few words: it is asked for every DNS message.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.tenant.key ^ (self.tenant.kind as u64) << 56);
+        match self.address {
+            IpAddr::V4(address) => state.write_u32(address.to_bits()),
+            IpAddr::V6(address) => state.write_u128(address.to_bits()),
+        }
+    }
+}
+
 /// What was seen of every machine of ours.
 #[derive(Debug)]
 pub struct Visibility {
-    machines: BoundedMap<(Tenant, IpAddr), Sight>,
+    machines: BoundedMap<Machine, Sight>,
     first: Option<Timestamp>,
     last: Timestamp,
 }
@@ -68,7 +89,8 @@ impl Visibility {
             (sides.local.address, sides.outbound)
         };
         let mut sight = |address: IpAddr, change: &dyn Fn(&mut Sight)| {
-            change(self.machines.touch_or_insert((tenant, address), Sight::default, |_, _| ()));
+            let machine = Machine { tenant, address };
+            change(self.machines.touch_or_insert(machine, Sight::default, |_, _| ()));
         };
         match &observation.seen {
             Seen::Dns(dns) if dns.service == DnsService::Dns => {
@@ -111,7 +133,8 @@ impl Visibility {
     /// time of the last packet, where the input is over.
     pub fn unseen(&self, incident: &Incident, end: Option<Timestamp>) -> Vec<String> {
         let mut unseen = Vec::new();
-        let Some(sight) = self.machines.get(&(incident.asset.tenant, incident.asset.address)) else {
+        let machine = Machine { tenant: incident.asset.tenant, address: incident.asset.address };
+        let Some(sight) = self.machines.get(&machine) else {
             return unseen;
         };
         if sight.dns_answers > 0 {

@@ -22,15 +22,19 @@ const QUESTIONS: usize = 4;
 /// leads to their name; nobody connects to the rest (RFC 2181 section 5.4.1), which could name anything
 /// after anybody. A response without a question, as senders of several responses give, speaks for the
 /// owners of its answers.
-pub fn addresses_of_answer(message: &Message<'_>, each: &mut dyn FnMut(&str, IpAddr, u32)) {
-    match Outline::of(message.bytes()) {
-        Some(outline) => addresses_of_outline(&outline, each),
+pub fn addresses_of_answer(
+    message: &Message<'_>,
+    outline: Option<&Outline<'_>>,
+    each: &mut dyn FnMut(&str, IpAddr, u32),
+) {
+    match outline {
+        Some(outline) => addresses_of_outline(outline, each),
         None => addresses_of_any(message, each),
     }
 }
 
 /// The same for a usual message.
-pub fn addresses_of_outline(outline: &Outline<'_>, each: &mut dyn FnMut(&str, IpAddr, u32)) {
+fn addresses_of_outline(outline: &Outline<'_>, each: &mut dyn FnMut(&str, IpAddr, u32)) {
     let addresses = outline.answers().filter_map(|answer| match answer {
         Answer::Address(address, ttl) => Some((address, ttl)),
         Answer::Alias(_) => None,
@@ -193,10 +197,58 @@ mod tests {
     fn learned(message: &[u8]) -> Vec<String> {
         let mut learned = Vec::new();
         let message = Message::parse(message).unwrap();
-        addresses_of_answer(&message, &mut |name, address, ttl| {
+        addresses_of_any(&message, &mut |name, address, ttl| {
             learned.push(format!("{name} {address} {ttl}"));
         });
+        if let Some(outline) = Outline::of(message.bytes()) {
+            let mut short = Vec::new();
+            addresses_of_outline(&outline, &mut |name, address, ttl| {
+                short.push(format!("{name} {address} {ttl}"));
+            });
+            assert_eq!(short, learned, "{:02x?}", message.bytes());
+        }
         learned
+    }
+
+    #[test]
+    fn an_outline_teaches_what_the_long_way_does() {
+        let alias = |owner: &[u8], target: &[u8]| (owner.to_vec(), CNAME, target.to_vec());
+        let address = |owner: &[u8]| (owner.to_vec(), A, vec![192, 0, 2, 1]);
+        let question: &[u8] = b"\xc0\x0c";
+        // The first alias's target stands at 43: behind the question, and its own owner and fields.
+        let target: &[u8] = b"\xc0\x2b";
+        let chains = [
+            vec![address(question)],
+            vec![address(question), address(question)],
+            vec![alias(question, &wire("Edge.example")), address(target)],
+            vec![alias(question, &wire("asked.Example")), address(target)],
+            vec![alias(question, question), address(question)],
+            vec![alias(question, &wire("edge.example")), alias(target, question), address(target)],
+            vec![address(target), alias(question, &wire("edge.example"))],
+            vec![address(&wire("asked.example")), address(&wire("other.example"))],
+        ];
+        let mut outlines = 0;
+        let mut state = 7_u64;
+        for records in chains {
+            let count = records.len() as u16;
+            let mut message = Sample::new(0x8180, [1, count, 0, 0]).question(&wire("asked.example"), A, 1);
+            for (owner, kind, data) in &records {
+                message = message.record(owner, *kind, 1, data);
+            }
+            let message = message.build();
+            learned(&message);
+            outlines += usize::from(Outline::of(&message).is_some());
+            for _ in 0..3000 {
+                let mut damaged = message.clone();
+                for _ in 0..=state % 3 {
+                    state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                    let place = (state >> 33) as usize % damaged.len();
+                    damaged[place] = if state >> 20 & 1 == 0 { 0xc0 } else { (state >> 24) as u8 };
+                }
+                learned(&damaged);
+            }
+        }
+        assert!(outlines >= 3, "{outlines} outlines");
     }
 
     #[test]

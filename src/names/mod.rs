@@ -116,7 +116,7 @@ impl Names {
             Pair { tenant: head.flow.tenant, client: tuple.client.address, address: tuple.server.address };
         match &observation.seen {
             Seen::Dns(dns) if dns.service == DnsService::Dns && dns.message.is_response() => {
-                addresses_of_answer(&dns.message, &mut |name, address, ttl| {
+                addresses_of_answer(&dns.message, dns.outline.as_ref(), &mut |name, address, ttl| {
                     if name.len() > NAME_TEXT {
                         return;
                     }

@@ -21,13 +21,35 @@ enum Stored {
     FlowOpened(FirstPacket),
     Exchange(FirstPacket),
     FlowClosed(Box<FlowClosed>),
-    Dns { message: Range<usize>, service: DnsService, over_tcp: bool },
+    Dns(StoredDns),
     TlsClient(Arc<tls::ClientHello>),
     TlsServer(Arc<tls::ServerHello>),
     Certificates(Arc<[tls::Certificate]>, Option<Arc<tls::ClientHello>>),
     Quic(Arc<quic::QuicHello>),
     HttpRequest(Arc<http::Request>),
     HttpResponse(Arc<http::Response>),
+}
+
+#[derive(Debug)]
+struct StoredDns {
+    message: Range<u32>,
+    service: DnsService,
+    over_tcp: bool,
+    outline: Option<dns::Places>,
+    unlisted: bool,
+}
+
+impl StoredDns {
+    fn seen<'m>(&self, messages: &'m [u8]) -> Option<DnsSeen<'m>> {
+        let bytes = messages.get(self.message.start as usize..self.message.end as usize)?;
+        Some(DnsSeen {
+            message: dns::Message::parse(bytes)?,
+            service: self.service,
+            over_tcp: self.over_tcp,
+            outline: self.outline.map(|places| places.of(bytes)),
+            unlisted: self.unlisted,
+        })
+    }
 }
 
 impl ObservationBatch {
@@ -64,10 +86,34 @@ impl ObservationBatch {
 
     /// Adds a DNS message, whose bytes are copied.
     pub fn dns(&mut self, head: Head, message: &[u8], service: DnsService, over_tcp: bool) {
-        let start = self.messages.len();
+        self.outlined_dns(head, message, service, over_tcp, None);
+    }
+
+    /// The same with the message's outline, if it was asked for and there is one.
+    pub fn outlined_dns(
+        &mut self,
+        head: Head,
+        message: &[u8],
+        service: DnsService,
+        over_tcp: bool,
+        outline: Option<dns::Places>,
+    ) {
+        let start = self.messages.len() as u32;
         self.messages.extend_from_slice(message);
-        let message = start..self.messages.len();
-        self.entries.push((head, Stored::Dns { message, service, over_tcp }));
+        let message = start..self.messages.len() as u32;
+        let stored = StoredDns { message, service, over_tcp, outline, unlisted: false };
+        self.entries.push((head, Stored::Dns(stored)));
+    }
+
+    /// Marks every DNS message of which `is_unlisted` says that no indicator can be about it.
+    pub fn screen_dns(&mut self, mut is_unlisted: impl FnMut(&Head, &DnsSeen<'_>) -> bool) {
+        for (head, stored) in &mut self.entries {
+            if let Stored::Dns(stored) = stored
+                && let Some(seen) = stored.seen(&self.messages)
+            {
+                stored.unlisted = is_unlisted(head, &seen);
+            }
+        }
     }
 
     /// Adds a client's TLS hello.
@@ -117,11 +163,7 @@ impl ObservationBatch {
             Stored::FlowOpened(first) => Seen::FlowOpened(*first),
             Stored::Exchange(opened) => Seen::Exchange(*opened),
             Stored::FlowClosed(closed) => Seen::FlowClosed(closed),
-            Stored::Dns { message, service, over_tcp } => Seen::Dns(DnsSeen {
-                message: dns::Message::parse(self.messages.get(message.clone())?)?,
-                service: *service,
-                over_tcp: *over_tcp,
-            }),
+            Stored::Dns(stored) => Seen::Dns(stored.seen(&self.messages)?),
             Stored::TlsClient(hello) => Seen::TlsClient(hello),
             Stored::TlsServer(hello) => Seen::TlsServer(hello),
             Stored::Certificates(chain, hello) => {

@@ -106,19 +106,30 @@ fn is_dns(udp: &UdpView<'_>) -> bool {
 
 /// Which DNS service a datagram belongs to by its ports, where its content does not deny it.
 pub fn dns_service(udp: &UdpView<'_>) -> Option<DnsService> {
+    let service = service_of_ports(udp)?;
+    (dns::looks_like_dns(udp.payload, true) != Verdict::No).then_some(service)
+}
+
+/// The same with the message's outline; what has one is DNS.
+pub fn outlined_dns_service(udp: &UdpView<'_>) -> Option<(DnsService, Option<dns::Places>)> {
+    let service = service_of_ports(udp)?;
+    match dns::Outline::of(udp.payload) {
+        Some(outline) => Some((service, Some(outline.places()))),
+        None => dns_service(udp).map(|service| (service, None)),
+    }
+}
+
+fn service_of_ports(udp: &UdpView<'_>) -> Option<DnsService> {
     let has = |port| udp.source_port == port || udp.destination_port == port;
-    let service = if has(DNS_PORT) {
-        DnsService::Dns
+    if has(DNS_PORT) {
+        Some(DnsService::Dns)
     } else if has(MDNS_PORT) {
-        DnsService::Mdns
+        Some(DnsService::Mdns)
     } else if has(LLMNR_PORT) {
-        DnsService::Llmnr
+        Some(DnsService::Llmnr)
     } else {
-        return None;
-    };
-    let is_dns =
-        || dns::Outline::of(udp.payload).is_some() || dns::looks_like_dns(udp.payload, true) != Verdict::No;
-    is_dns().then_some(service)
+        None
+    }
 }
 
 /// A DNS datagram goes to the side that has the service's port; when both have it, its QR bit tells.

@@ -7,12 +7,12 @@
 use super::{
     batch::ObservationBatch,
     counters::Counters,
-    datagrams::{dns_direction, dns_service},
+    datagrams::{dns_direction, dns_service, outlined_dns_service},
     emit::{Emitter, Roles},
     holders::{Holders, Holding},
     inspection::BOTH,
     tracked::{Inspections, Tracked, identity_of},
-    vocabulary::{DnsService, FirstPacket, FlowClosed, FlowEnd, FlowIdentity},
+    vocabulary::{DnsService, FirstPacket, FlowClosed, FlowEnd, FlowIdentity, Head, Order},
 };
 use crate::{
     decode::{self, DecodeOptions, Decoded, TcpView, Transport, UdpView},
@@ -21,7 +21,7 @@ use crate::{
         ReassemblyBudget, Refusal, SideStream, StableHash, TcpState, TcpTracker,
     },
     limits,
-    protocol::Need,
+    protocol::{Need, dns::Places},
     source::{Filter, Frame, FrameBatch},
     time::Timestamp,
 };
@@ -43,11 +43,21 @@ pub struct ObserverOptions {
     pub shards: u64,
     /// Flows that all observers together follow at once.
     pub flows: usize,
+    /// Whether what is usual takes short cuts: plain frames, usual DNS messages, settled connections. Without them
+    /// everything goes the long way, which gives the same observations and is what the tests compare with.
+    pub shortcuts: bool,
 }
 
 impl Default for ObserverOptions {
     fn default() -> Self {
-        Self { decode: DecodeOptions::default(), dns_flows: false, shard: 0, shards: 1, flows: limits::FLOWS }
+        Self {
+            decode: DecodeOptions::default(),
+            dns_flows: false,
+            shard: 0,
+            shards: 1,
+            flows: limits::FLOWS,
+            shortcuts: true,
+        }
     }
 }
 
@@ -80,12 +90,22 @@ struct Prepared<'a> {
 /// Who talks to whom in a datagram, and where the flow stood when that was asked.
 #[derive(Clone, Copy)]
 struct Ends {
-    source: Endpoint,
-    destination: Endpoint,
     key: FlowKey,
-    /// Which service's messages it carries, where they make no flow.
-    dns: Option<DnsService>,
+    /// Whether the key's lower end sent it.
+    from_low: bool,
+    /// Which service's message it is, where messages make no flow, and its outline.
+    dns: Option<(DnsService, Option<Places>)>,
     place: Option<u32>,
+}
+
+impl Ends {
+    const fn source(&self) -> Endpoint {
+        if self.from_low { self.key.low } else { self.key.high }
+    }
+
+    const fn destination(&self) -> Endpoint {
+        if self.from_low { self.key.high } else { self.key.low }
+    }
 }
 
 /// One packet of a flow on its way through the observer.
@@ -173,7 +193,8 @@ impl Observer {
     }
 
     fn prepare<'a>(&self, frame: Frame<'a>) -> Prepared<'a> {
-        let decoded = decode::decode(frame.link, frame.bytes, frame.wire_length, &self.options.decode);
+        let decode = if self.options.shortcuts { decode::decode } else { decode::decode_by_layers };
+        let decoded = decode(frame.link, frame.bytes, frame.wire_length, &self.options.decode);
         let ends = self.ends(&decoded);
         Prepared { frame, decoded, ends }
     }
@@ -197,12 +218,14 @@ impl Observer {
             return None;
         }
         let dns = match &decoded.transport {
-            Transport::Udp(udp) => dns_service(udp),
+            Transport::Udp(udp) if self.options.shortcuts => outlined_dns_service(udp),
+            Transport::Udp(udp) => dns_service(udp).map(|service| (service, None)),
             _ => None,
         };
-        let dns = dns.filter(|service| !self.options.dns_flows || *service != DnsService::Dns);
-        let place = if dns.is_some() { None } else { self.flows.find(&key) };
-        Some(Ends { source, destination, key, dns, place })
+        let dns = dns.filter(|(service, _)| !self.options.dns_flows || *service != DnsService::Dns);
+        let is_flow = dns.is_none() && self.options.shortcuts;
+        let place = if is_flow { self.flows.find(&key) } else { None };
+        Some(Ends { from_low: key.low == source, key, dns, place })
     }
 
     fn frame(&mut self, prepared: &Prepared<'_>, out: &mut ObservationBatch) {
@@ -279,8 +302,8 @@ impl Observer {
         }
         let packet =
             Packet { number: frame.number, time: frame.time, wire_length: frame.wire_length, ends, decoded };
-        if let (Transport::Udp(udp), Some(service)) = (&decoded.transport, ends.dns) {
-            return self.dns_datagram(&packet, udp, service, out);
+        if let (Transport::Udp(udp), Some((service, outline))) = (&decoded.transport, ends.dns) {
+            return self.dns_datagram(&packet, udp, service, outline, out);
         }
         let Some(index) = self.flow_of(&packet, out) else { return };
         match &decoded.transport {
@@ -305,7 +328,7 @@ impl Observer {
         {
             return false;
         }
-        let direction = flow.direction(ends.source);
+        let direction = flow.direction(ends.source());
         flow.last = flow.last.max(frame.time);
         flow.touched = self.clock;
         if let Some(totals) = flow.data.totals.get_mut(direction.index()) {
@@ -323,16 +346,17 @@ impl Observer {
         packet: &Packet<'_>,
         udp: &UdpView<'_>,
         service: DnsService,
+        outline: Option<Places>,
         out: &mut ObservationBatch,
     ) {
-        let Ends { source, destination, key, .. } = &packet.ends;
+        let Ends { key, .. } = &packet.ends;
         if self.options.decode.checksums {
             self.counters.verify_checksum(packet.decoded);
         }
         let direction = dns_direction(udp);
         let (client, server) = match direction {
-            Direction::ToServer => (*source, *destination),
-            Direction::ToClient => (*destination, *source),
+            Direction::ToServer => (packet.ends.source(), packet.ends.destination()),
+            Direction::ToClient => (packet.ends.destination(), packet.ends.source()),
         };
         let flow = FlowIdentity {
             id: dns_flow_id(key),
@@ -342,23 +366,20 @@ impl Observer {
             tunnel: packet.decoded.tunnel,
         };
         self.counters.dns_messages += 1;
-        Emitter::for_packet(out, flow, packet.time, packet.number, 0).dns(
-            direction,
-            udp.payload,
-            service,
-            false,
-            Roles::default(),
-        );
+        let order = Order { packet: packet.number, by_packet: true, due: 0, sequence: 0 };
+        let head = Head { order, time: packet.time, flow, direction, relayed: false };
+        out.outlined_dns(head, udp.payload, service, false, outline);
     }
 
     /// The flow of a packet, made when there is none, with the packet counted in it.
     fn flow_of(&mut self, packet: &Packet<'_>, out: &mut ObservationBatch) -> Option<u32> {
-        let Ends { source, key, place, .. } = &packet.ends;
+        let Ends { key, place, .. } = &packet.ends;
+        let source = packet.ends.source();
         let mut index = self.flows.find_again(key, *place);
         if let Some(found) = index
             && let Some(flow) = self.flows.get_mut(found)
         {
-            let direction = flow.direction(*source);
+            let direction = flow.direction(source);
             let reopened = matches!(&packet.decoded.transport,
                 Transport::Tcp(tcp) if flow.tcp.is_reopened_by(tcp, direction));
             let end = if flow.deadline() <= self.clock {
@@ -381,7 +402,7 @@ impl Observer {
         let flow = self.flows.get_mut(index)?;
         flow.last = flow.last.max(packet.time);
         flow.touched = self.clock;
-        let direction = flow.direction(*source);
+        let direction = flow.direction(source);
         let totals = flow.data.totals.get_mut(direction.index())?;
         totals.packets += 1;
         totals.bytes += u64::from(packet.wire_length);
@@ -390,7 +411,8 @@ impl Observer {
 
     /// Puts a new flow into the table and tells of it.
     fn open(&mut self, packet: &Packet<'_>, out: &mut ObservationBatch) -> u32 {
-        let Ends { source, destination, key, .. } = &packet.ends;
+        let key = &packet.ends.key;
+        let (source, destination) = (packet.ends.source(), packet.ends.destination());
         let (opened, sender_is_client) = match &packet.decoded.transport {
             Transport::Tcp(tcp) if tcp.has(TcpView::SYN) => {
                 let answer = tcp.has(TcpView::ACK);
@@ -401,7 +423,7 @@ impl Observer {
             Transport::Tcp(_) => (FirstPacket::Midstream, !is_server_port(packet)),
             _ => (FirstPacket::Datagram, !is_server_port(packet)),
         };
-        let client = if sender_is_client { *source } else { *destination };
+        let client = if sender_is_client { source } else { destination };
         let icmp = match &packet.decoded.transport {
             Transport::Icmp { kind, code, .. } => Some((*kind, *code)),
             _ => None,
@@ -433,7 +455,7 @@ impl Observer {
             },
         };
         let identity = identity_of(&flow);
-        let direction = flow.direction(*source);
+        let direction = flow.direction(source);
         let mut evicted = Vec::new();
         let index = self.flows.insert(flow, &mut |old| evicted.push(old));
         for old in evicted {
@@ -447,7 +469,7 @@ impl Observer {
 
     fn segment(&mut self, packet: &Packet<'_>, index: u32, tcp: &TcpView<'_>, out: &mut ObservationBatch) {
         let Some(flow) = self.flows.get_mut(index) else { return };
-        let direction = flow.direction(packet.ends.source);
+        let direction = flow.direction(packet.ends.source());
         let was_over = flow.tcp.is_over();
         let was_opening = flow.tcp.is_opening();
         flow.tcp.segment(tcp, direction);
@@ -532,7 +554,7 @@ impl Observer {
 
     fn datagram(&mut self, packet: &Packet<'_>, index: u32, udp: &UdpView<'_>, out: &mut ObservationBatch) {
         let Some(flow) = self.flows.get_mut(index) else { return };
-        let direction = flow.direction(packet.ends.source);
+        let direction = flow.direction(packet.ends.source());
         let identity = identity_of(flow);
         let data = &mut flow.data;
         data.totals[direction.index()].payload += u64::from(udp.payload_length);
@@ -659,7 +681,7 @@ fn is_stray(packet: &Packet<'_>) -> bool {
 /// Whether a packet without a handshake was sent by the server, as far as ports tell: the side with the
 /// system port (RFC 6335 section 6), when only one has such a port.
 fn is_server_port(packet: &Packet<'_>) -> bool {
-    packet.ends.source.port < 1024 && packet.ends.destination.port >= 1024
+    packet.ends.source().port < 1024 && packet.ends.destination().port >= 1024
 }
 
 /// EVE's `flow_id`, below 2^53 so that readers that hold numbers as doubles keep it whole.

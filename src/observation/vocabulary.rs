@@ -136,6 +136,10 @@ pub struct DnsSeen<'a> {
     pub service: DnsService,
     /// Whether it was carried by TCP.
     pub over_tcp: bool,
+    /// Its outline, if one was asked for and it is a usual message.
+    pub outline: Option<dns::Outline<'a>>,
+    /// Whether somebody who knows the indicators has seen that none can be about it.
+    pub unlisted: bool,
 }
 
 /// The services that speak DNS messages.

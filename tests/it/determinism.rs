@@ -63,9 +63,25 @@ fn threads_change_nothing() {
     }
 }
 
+/// The fast path against the long way: every frame layer by layer, every message by the general reader, every
+/// segment through the connection's whole state, every observation through every detector.
+#[test]
+fn short_cuts_change_nothing() {
+    let mut inputs = vec![everything()];
+    inputs.extend(shared_captures().map(|folder| vec![folder]));
+    for inputs in inputs {
+        for records in [true, false] {
+            let fast = Replay { records, ..Replay::default() }.of(&inputs).text;
+            let reference = Replay { records, shortcuts: false, threads: 1 }.of(&inputs).text;
+            assert!(fast.lines().count() > 100, "{} events", fast.lines().count());
+            assert_same(&reference, &fast, &format!("records: {records}"));
+        }
+    }
+}
+
 #[test]
 fn threads_change_nothing_without_records() {
-    let replay = Replay { records: false, threads: 1 };
+    let replay = Replay { records: false, ..Replay::default() };
     let one = replay.of(&everything()).text;
     assert!(one.contains("\"alert\"") && !one.contains("\"event_type\":\"flow\""));
     let more = Replay { threads: 4, ..replay }.of(&everything()).text;

@@ -56,11 +56,13 @@ pub struct Replay {
     pub threads: usize,
     /// Whether plain traffic is written too.
     pub records: bool,
+    /// Whether the usual takes its short cuts; without them this is the reference.
+    pub shortcuts: bool,
 }
 
 impl Default for Replay {
     fn default() -> Self {
-        Self { threads: 1, records: true }
+        Self { threads: 1, records: true, shortcuts: true }
     }
 }
 
@@ -90,6 +92,7 @@ impl Replay {
             observer: ObserverOptions {
                 decode: DecodeOptions { checksums: true, ..DecodeOptions::default() },
                 dns_flows: self.records,
+                shortcuts: self.shortcuts,
                 ..ObserverOptions::default()
             },
             filter: None,

@@ -31,7 +31,7 @@ pub(crate) mod sample;
 pub use anomaly::{DnsAnomalies, DnsAnomaly};
 pub use code::{class_name, kind, opcode_name, rcode_name, type_name};
 pub use name::{Name, NameBuf};
-pub use outline::{Answer, Outline};
+pub use outline::{Answer, Outline, Places};
 pub use packed::{NameBreak, NameScratch, PackedName};
 pub use parser::{Message, Question, Questions, Record, Records, Section};
 pub use rdata::{Caa, Dnskey, Ds, Loc, Naptr, Options, RData, Rrsig, Soa, Strings, TypeBitmap};

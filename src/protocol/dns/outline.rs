@@ -26,9 +26,22 @@ const INTERNET: u16 = 1;
 #[derive(Clone, Copy, Debug)]
 pub struct Outline<'a> {
     message: &'a [u8],
+    places: Places,
+}
+
+/// An outline without its message: what is kept beside a copy of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Places {
     /// Where the question's name ends: behind its zero byte.
-    name_end: usize,
+    name_end: u16,
     answers: u16,
+}
+
+impl Places {
+    /// The outline of the message that gave these places, or of a copy of it.
+    pub const fn of(self, message: &[u8]) -> Outline<'_> {
+        Outline { message, places: self }
+    }
 }
 
 /// What an answer gives.
@@ -55,19 +68,28 @@ impl<'a> Outline<'a> {
         if class != INTERNET || kind == kind::NB || is_netbios(message) {
             return None;
         }
-        let outline = Self { message, name_end, answers };
+        let outline = Self { message, places: Places { name_end: name_end as u16, answers } };
         outline.check(records).then_some(outline)
+    }
+
+    /// What is to be kept beside a copy of the message.
+    pub const fn places(&self) -> Places {
+        self.places
+    }
+
+    fn name_end(&self) -> usize {
+        usize::from(self.places.name_end)
     }
 
     /// The name that is asked for, as sent.
     pub fn name(&self) -> Name<'a> {
-        let wire = self.message.get(HEADER_BYTES..self.name_end.saturating_sub(1));
+        let wire = self.message.get(HEADER_BYTES..self.name_end().saturating_sub(1));
         Name::from_wire(wire.unwrap_or_default())
     }
 
     /// The type that is asked for.
     pub fn kind(&self) -> u16 {
-        u16_at(self.message, self.name_end).unwrap_or_default()
+        u16_at(self.message, self.name_end()).unwrap_or_default()
     }
 
     /// QR: this is a response.
@@ -78,8 +100,8 @@ impl<'a> Outline<'a> {
     /// The addresses and aliases of the answer section, in order; other types are left out.
     pub fn answers(&self) -> impl Iterator<Item = Answer<'a>> {
         let mut chain = Chain::new();
-        let (message, mut at) = (self.message, self.name_end + 4);
-        (0..self.answers).filter_map(move |_| {
+        let (message, mut at) = (self.message, self.name_end() + 4);
+        (0..self.places.answers).filter_map(move |_| {
             // All of this was checked.
             let record = Plain::at(message, at)?;
             at = record.end;
@@ -90,11 +112,11 @@ impl<'a> Outline<'a> {
     /// Whether every record is as plain as an outline wants it.
     fn check(&self, records: usize) -> bool {
         let mut chain = Chain::new();
-        let mut at = self.name_end + 4;
+        let mut at = self.name_end() + 4;
         for place in 0..records {
             let Some(record) = Plain::at(self.message, at) else { return false };
             at = record.end;
-            let is_answer = place < usize::from(self.answers);
+            let is_answer = place < usize::from(self.places.answers);
             let leads = matches!(record.kind, kind::A | kind::AAAA | kind::CNAME | kind::SVCB | kind::HTTPS);
             if is_answer && leads {
                 if record.answer(self.message, &mut chain).is_none() {
