@@ -32,23 +32,34 @@ pub(super) fn verify(
 
 fn sum_address(address: IpAddr) -> u64 {
     match address {
-        IpAddr::V4(address) => sum(&address.octets()),
+        IpAddr::V4(address) => u64::from(address.to_bits() >> 16) + u64::from(address.to_bits() & 0xffff),
         IpAddr::V6(address) => sum(&address.octets()),
     }
 }
 
 /// The sum of the big-endian 16-bit words, folded to 16 bits, a last odd byte counting as a high one.
 ///
-/// It is taken over 32-bit words in the machine's own byte order and turned round at the end, which gives
-/// the same (RFC 1071 section 2). 64 bits hold the sum of any slice.
+/// It is taken over words of 64 bits in the machine's own byte order, whose carries come back in, and turned
+/// round at the end, which gives the same (RFC 1071 section 2).
 fn sum(bytes: &[u8]) -> u64 {
-    let (words, rest) = bytes.as_chunks::<4>();
-    let mut last = [0; 4];
-    for (to, from) in last.iter_mut().zip(rest) {
-        *to = *from;
+    let mut total = 0_u64;
+    let mut add = |word: u64| {
+        let (sum, carry) = total.overflowing_add(word);
+        total = sum + u64::from(carry);
+    };
+    let (words, mut rest) = bytes.as_chunks::<8>();
+    words.iter().for_each(|&word| add(u64::from_ne_bytes(word)));
+    if let Some((four, behind)) = rest.split_first_chunk::<4>() {
+        add(u64::from(u32::from_ne_bytes(*four)));
+        rest = behind;
     }
-    let total = words.iter().map(|&word| u64::from(u32::from_ne_bytes(word))).sum::<u64>();
-    u64::from(u16::from_be(fold(total + u64::from(u32::from_ne_bytes(last)))))
+    match *rest {
+        [a, b, c] => add(u64::from(u32::from_ne_bytes([a, b, c, 0]))),
+        [a, b] => add(u64::from(u16::from_ne_bytes([a, b]))),
+        [a] => add(u64::from(u16::from_ne_bytes([a, 0]))),
+        _ => {}
+    }
+    u64::from(u16::from_be(fold((total & 0xffff_ffff) + (total >> 32))))
 }
 
 /// Adds the carries until 16 bits are left: four rounds do for any 64-bit sum.

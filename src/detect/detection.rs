@@ -94,10 +94,8 @@ impl Detection {
         names: &Names,
         found: &mut dyn FnMut(Finding),
     ) {
-        match &observation.seen {
-            Seen::TlsServer(_) => return,
-            Seen::Dns(dns) if dns.unlisted => return,
-            _ => {}
+        if matches!(observation.seen, Seen::TlsServer(_) | Seen::QuietDns(_)) {
+            return;
         }
         let knowledge = Arc::clone(&self.knowledge);
         let head = observation.head;

@@ -102,6 +102,11 @@ pub fn propose(observation: &Observation<'_>, context: &Context<'_>, as_of: AsOf
     }
 }
 
+/// Whether the server sent anything, as far as TCP tells apart how a connection ended.
+fn is_answered(closed: &FlowClosed) -> bool {
+    !matches!(closed.state, TcpState::SynSent | TcpState::Refused) && closed.to_client.payload > 0
+}
+
 struct Proposals<'a, 'c> {
     context: &'a Context<'c>,
     as_of: AsOf,
@@ -111,30 +116,36 @@ struct Proposals<'a, 'c> {
 
 impl Proposals<'_, '_> {
     fn flow_opened(&mut self, first: FirstPacket) {
-        let what = sentence::flow(&self.context.head.flow.tuple);
-        self.flow(first, Rung::Attempted, &format!("{what} to"), &format!("{what} from"), false);
+        let tuple = &self.context.head.flow.tuple;
+        let verb = |is_inbound| {
+            format!("{} {}", sentence::flow(tuple), if is_inbound { "from" } else { "to" })
+        };
+        self.flow(first, Rung::Attempted, verb, false);
     }
 
     /// How an attempt ended that brought nothing back.
     fn flow_closed(&mut self, closed: &FlowClosed) {
-        let (sent, received) = (closed.to_server.payload, closed.to_client.payload);
-        let how = match closed.state {
+        let sent = closed.to_server.payload;
+        if closed.state == TcpState::None || is_answered(closed) {
+            return;
+        }
+        let how = |_| match closed.state {
             TcpState::SynSent => "no answer from".to_owned(),
             TcpState::Refused => "refused by".to_owned(),
-            TcpState::None => return,
-            _ if received > 0 => return,
             _ if sent > 0 => format!("{sent} bytes and no data back from"),
             _ => "connected without data to".to_owned(),
         };
-        self.flow(closed.opened, Rung::Attempted, &how, &how, true);
+        self.flow(closed.opened, Rung::Attempted, how, true);
     }
 
     fn exchange(&mut self, first: FirstPacket) {
-        self.flow(first, Rung::Contacted, "data both ways with", "data both ways with", false);
+        self.flow(first, Rung::Contacted, |_| "data both ways with".to_owned(), false);
     }
 
     /// A flow with a remote side that is listed by its address, or by the name that led there.
-    fn flow(&mut self, first: FirstPacket, rung: Rung, outbound: &str, inbound: &str, is_outcome: bool) {
+    /// `verb` tells what was done, given whether it came from outside; it is asked only where there is
+    /// something to tell.
+    fn flow(&mut self, first: FirstPacket, rung: Rung, verb: impl Fn(bool) -> String, is_outcome: bool) {
         let context = self.context;
         if sentence::is_icmp_error(&context.head.flow.tuple) {
             // It tells of another packet, whose own flow is told.
@@ -143,9 +154,9 @@ impl Proposals<'_, '_> {
         let remote = context.sides.remote;
         let there = || sentence::far_end(context.head.flow.tuple.protocol, &remote, context.remote_name());
         let is_inbound = context.is_inbound() && is_opening_known(first, context);
-        let is_sinkhole = context.sinkholes.find(remote.address).is_some();
         let sighting = |field, observed| {
-            let verb = if is_inbound { inbound } else { outbound };
+            let verb = verb(is_inbound);
+            let is_sinkhole = context.sinkholes.find(remote.address).is_some();
             // What a sinkhole's keeper answers is not the attacker's.
             let rung = if is_sinkhole { rung.min(Rung::Attempted) } else { rung };
             let mut sighting =

@@ -1,23 +1,19 @@
 //! What no detector can say anything about, told fast: nearly every DNS message.
 //!
-//! Only usual messages are screened ([`crate::protocol::dns::Outline`]); whatever is odd goes to the detectors. The question is asked
+//! Only usual messages are screened ([`Outline`]); whatever is odd goes to the detectors. The question is asked
 //! of the indicators' filters alone, which may let through what is not listed and never hold back what is.
 
 use crate::{
     indicator::Indicators,
-    observation::{DnsSeen, DnsService, Head},
-    protocol::dns::{Answer, NameScratch},
+    observation::Head,
+    protocol::dns::{Answer, NameScratch, Outline},
 };
 
 /// Whether no claim and no signature can be about this message, whatever is known besides it.
 ///
 /// Detection would look at the names that are asked for, with and without search suffixes, at the addresses
 /// and aliases of the answer, and at whoever is asked; a signature may be about any question.
-pub fn is_unlisted(head: &Head, dns: &DnsSeen<'_>, indicators: &Indicators) -> bool {
-    if dns.service != DnsService::Dns {
-        return true;
-    }
-    let Some(outline) = &dns.outline else { return false };
+pub fn is_unlisted(head: &Head, outline: &Outline<'_>, indicators: &Indicators) -> bool {
     let is_listed = |answer: Answer<'_>| match answer {
         Answer::Address(address, _) => indicators.may_list_address(address),
         Answer::Alias(name) => {

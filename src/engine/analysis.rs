@@ -50,6 +50,7 @@ pub struct Seen {
 impl Seen {
     fn count(&mut self, observation: &Observation<'_>) {
         match &observation.seen {
+            observation::Seen::QuietDns(_) => self.dns_messages += 1,
             observation::Seen::Dns(dns) => self.dns_messages += u64::from(dns.service == DnsService::Dns),
             observation::Seen::TlsClient(hello) => {
                 self.tls += 1;
@@ -115,6 +116,11 @@ impl<'s> Analysis<'s> {
     /// What it judges by.
     pub fn knowledge(&self) -> &Arc<Knowledge> {
         &self.knowledge
+    }
+
+    /// Whether it writes records of plain traffic.
+    pub fn has_records(&self) -> bool {
+        self.records.is_some()
     }
 
     /// Takes the observations of one batch of frames, one batch from each worker.

@@ -70,7 +70,9 @@ pub fn run(
         let (shard, shards) = (shard as u64, shards as u64);
         let filter = options.filter.as_deref().map(Filter::new).transpose()?;
         let observer = Observer::new(ObserverOptions { shard, shards, ..options.observer });
-        let knowledge = options.observer.shortcuts.then(|| Arc::clone(analysis.knowledge()));
+        // Records tell of every message, so that none may be quiet.
+        let screens = options.observer.shortcuts && !analysis.has_records();
+        let knowledge = screens.then(|| Arc::clone(analysis.knowledge()));
         Ok(Worker { observer, filter, knowledge })
     };
     let mut workers = (0..shards).map(worker).collect::<Result<Vec<_>, FilterError>>()?;
@@ -91,7 +93,7 @@ impl Worker {
     fn observe(&mut self, frames: &FrameBatch, out: &mut ObservationBatch) {
         self.observer.observe(frames, self.filter.as_mut(), out);
         if let Some(knowledge) = &self.knowledge {
-            out.screen_dns(|head, dns| is_unlisted(head, dns, &knowledge.indicators));
+            out.screen_dns(|head, outline| is_unlisted(head, outline, &knowledge.indicators));
         }
     }
 

@@ -9,10 +9,10 @@ use crate::{
     asset::Assets,
     bounded::BoundedMap,
     decode::Tenant,
-    flow::TcpState,
+    flow::{FiveTuple, TcpState},
     indicator::Rung,
     limits,
-    observation::{DnsService, FirstPacket, FlowClosed, Observation, Seen},
+    observation::{DnsService, FirstPacket, FlowClosed, FlowIdentity, Observation, Seen},
     protocol::tls::ClientHello,
     time::{SECOND, Timestamp},
 };
@@ -88,30 +88,35 @@ impl Visibility {
             let sides = assets.sides(&head.flow.tuple, tenant);
             (sides.local.address, sides.outbound)
         };
-        let mut sight = |address: IpAddr, change: &dyn Fn(&mut Sight)| {
-            let machine = Machine { tenant, address };
-            change(self.machines.touch_or_insert(machine, Sight::default, |_, _| ()));
-        };
         match &observation.seen {
+            Seen::QuietDns(outline) => self.dns(&head.flow, assets, outline.is_response()),
             Seen::Dns(dns) if dns.service == DnsService::Dns => {
-                let tuple = &head.flow.tuple;
-                if dns.message.is_response() {
-                    sight(tuple.client.address, &|sight| sight.dns_responses += 1);
-                    if assets.is_home(tuple.server.address) {
-                        sight(tuple.server.address, &|sight| sight.dns_answers += 1);
-                    }
-                } else {
-                    sight(tuple.client.address, &|sight| sight.dns_questions += 1);
-                }
+                self.dns(&head.flow, assets, dns.message.is_response());
             }
-            Seen::TlsClient(hello) => sight(local().0, &|sight| sight.hello(hello, is_registry)),
-            Seen::Quic(quic) => sight(local().0, &|sight| sight.hello(&quic.hello, is_registry)),
+            Seen::TlsClient(hello) => self.sight(tenant, local().0, |sight| sight.hello(hello, is_registry)),
+            Seen::Quic(quic) => self.sight(tenant, local().0, |sight| sight.hello(&quic.hello, is_registry)),
             Seen::FlowClosed(closed) => {
                 let (local, is_client) = local();
-                sight(local, &|sight| sight.connection(closed, is_client));
+                self.sight(tenant, local, |sight| sight.connection(closed, is_client));
             }
             _ => {}
         }
+    }
+
+    fn dns(&mut self, flow: &FlowIdentity, assets: &Assets, is_response: bool) {
+        let FiveTuple { client, server, .. } = &flow.tuple;
+        if is_response {
+            self.sight(flow.tenant, client.address, |sight| sight.dns_responses += 1);
+            if assets.is_home(server.address) {
+                self.sight(flow.tenant, server.address, |sight| sight.dns_answers += 1);
+            }
+        } else {
+            self.sight(flow.tenant, client.address, |sight| sight.dns_questions += 1);
+        }
+    }
+
+    fn sight(&mut self, tenant: Tenant, address: IpAddr, change: impl FnOnce(&mut Sight)) {
+        self.machines.change(Machine { tenant, address }, Sight::default, change);
     }
 
     /// First and last packet time that made an observation; `None` when nothing did.

@@ -14,7 +14,7 @@ const ALIASES: usize = 64;
 /// Questions of one response that are read; all but broken senders ask one.
 const QUESTIONS: usize = 4;
 
-/// Calls `each(name, address, ttl)` for every address to which the response leads one that was asked for:
+/// Calls `each(name, address, ttl)`, the name as events write it, for every address to which the response leads one that was asked for:
 /// over CNAME, SVCB and HTTPS records in whatever order they stand. The name is the one asked for, the
 /// TTL the smallest on the way. Hints in SVCB and HTTPS records count (RFC 9460 section 7.3).
 ///
@@ -22,19 +22,15 @@ const QUESTIONS: usize = 4;
 /// leads to their name; nobody connects to the rest (RFC 2181 section 5.4.1), which could name anything
 /// after anybody. A response without a question, as senders of several responses give, speaks for the
 /// owners of its answers.
-pub fn addresses_of_answer(
-    message: &Message<'_>,
-    outline: Option<&Outline<'_>>,
-    each: &mut dyn FnMut(&str, IpAddr, u32),
-) {
-    match outline {
-        Some(outline) => addresses_of_outline(outline, each),
+pub fn addresses_of_answer(message: &Message<'_>, each: &mut dyn FnMut(&[u8], IpAddr, u32)) {
+    match Outline::of(message.bytes()) {
+        Some(outline) => addresses_of_outline(&outline, each),
         None => addresses_of_any(message, each),
     }
 }
 
 /// The same for a usual message.
-fn addresses_of_outline(outline: &Outline<'_>, each: &mut dyn FnMut(&str, IpAddr, u32)) {
+pub fn addresses_of_outline(outline: &Outline<'_>, mut each: impl FnMut(&[u8], IpAddr, u32)) {
     let addresses = outline.answers().filter_map(|answer| match answer {
         Answer::Address(address, ttl) => Some((address, ttl)),
         Answer::Alias(_) => None,
@@ -42,12 +38,12 @@ fn addresses_of_outline(outline: &Outline<'_>, each: &mut dyn FnMut(&str, IpAddr
     let mut text = None;
     for (address, ttl) in addresses {
         let text = text.get_or_insert_with(|| LowerText::of(outline.name()));
-        each(text.as_str(), address, ttl);
+        each(text.bytes(), address, ttl);
     }
 }
 
 /// The same for any message.
-fn addresses_of_any(message: &Message<'_>, each: &mut dyn FnMut(&str, IpAddr, u32)) {
+fn addresses_of_any(message: &Message<'_>, each: &mut dyn FnMut(&[u8], IpAddr, u32)) {
     let mut scratch = NameScratch::default();
     let asked: Vec<_> = message
         .questions()
@@ -66,12 +62,12 @@ fn addresses_of_any(message: &Message<'_>, each: &mut dyn FnMut(&str, IpAddr, u3
         let own_text;
         let (name, ttl) = match chain.find(&owner) {
             Some(link) => match texts.get(link.question) {
-                Some(text) => (text.as_str(), record.ttl.min(link.ttl)),
+                Some(text) => (text.as_bytes(), record.ttl.min(link.ttl)),
                 None => continue,
             },
             None if !has_question && record.section == Section::Answer => {
                 own_text = owner.as_name().to_lower_text();
-                (own_text.as_str(), record.ttl)
+                (own_text.as_bytes(), record.ttl)
             }
             None => continue,
         };
@@ -104,29 +100,32 @@ enum LowerText {
 
 impl LowerText {
     fn of(name: Name<'_>) -> Self {
+        let wire = name.wire();
         let mut bytes = [0; DNS_NAME_BYTES];
-        let mut length = 0;
-        for label in name.labels() {
-            let is_plain = |byte: &u8| matches!(byte, 0x21..=0x7e) && !matches!(byte, b'.' | b'\\');
-            // The first label's dot is left out again below.
-            let room = bytes.get_mut(length..length + 1 + label.len()).and_then(<[u8]>::split_first_mut);
-            let (Some((dot, rest)), true) = (room, label.iter().all(is_plain)) else {
-                return Self::Escaped(name.to_lower_text());
-            };
-            *dot = b'.';
-            rest.copy_from_slice(label);
-            rest.make_ascii_lowercase();
-            length += 1 + label.len();
+        let Some(room) = bytes.get_mut(..wire.len()) else { return Self::Escaped(name.to_lower_text()) };
+        room.copy_from_slice(wire);
+        // Every length becomes the dot before its label; the first one is left out below.
+        let (mut at, mut labels) = (0, 0);
+        while let Some(length) = room.get_mut(at) {
+            at += 1 + usize::from(std::mem::replace(length, b'.'));
+            labels += 1;
         }
-        if length == 0 { Self::Escaped(name.to_lower_text()) } else { Self::Short { length, bytes } }
+        room.make_ascii_lowercase();
+        let (mut dots, mut others) = (0, 0);
+        for &byte in room.iter() {
+            dots += usize::from(byte == b'.');
+            others += usize::from(!matches!(byte, 0x21..=0x7e) || byte == b'\\');
+        }
+        if wire.is_empty() || at != wire.len() || dots != labels || others > 0 {
+            return Self::Escaped(name.to_lower_text());
+        }
+        Self::Short { length: wire.len(), bytes }
     }
 
-    fn as_str(&self) -> &str {
+    fn bytes(&self) -> &[u8] {
         match self {
-            Self::Short { length, bytes } => {
-                bytes.get(1..*length).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
-            }
-            Self::Escaped(text) => text,
+            Self::Short { length, bytes } => bytes.get(1..*length).unwrap_or_default(),
+            Self::Escaped(text) => text.as_bytes(),
         }
     }
 }
@@ -198,12 +197,12 @@ mod tests {
         let mut learned = Vec::new();
         let message = Message::parse(message).unwrap();
         addresses_of_any(&message, &mut |name, address, ttl| {
-            learned.push(format!("{name} {address} {ttl}"));
+            learned.push(format!("{} {address} {ttl}", name.escape_ascii()));
         });
         if let Some(outline) = Outline::of(message.bytes()) {
             let mut short = Vec::new();
-            addresses_of_outline(&outline, &mut |name, address, ttl| {
-                short.push(format!("{name} {address} {ttl}"));
+            addresses_of_outline(&outline, |name: &[u8], address, ttl| {
+                short.push(format!("{} {address} {ttl}", name.escape_ascii()));
             });
             assert_eq!(short, learned, "{:02x?}", message.bytes());
         }

@@ -5,7 +5,7 @@ mod pairs;
 
 use std::{net::IpAddr, sync::Arc};
 
-pub use answers::addresses_of_answer;
+pub use answers::{addresses_of_answer, addresses_of_outline};
 
 use pairs::{Pair, PairTable};
 
@@ -115,14 +115,12 @@ impl Names {
         let pair =
             Pair { tenant: head.flow.tenant, client: tuple.client.address, address: tuple.server.address };
         match &observation.seen {
+            Seen::QuietDns(outline) if outline.is_response() => {
+                addresses_of_outline(outline, |name, address, ttl| self.answer(&pair, name, address, ttl, head.time));
+            }
             Seen::Dns(dns) if dns.service == DnsService::Dns && dns.message.is_response() => {
-                addresses_of_answer(&dns.message, dns.outline.as_ref(), &mut |name, address, ttl| {
-                    if name.len() > NAME_TEXT {
-                        return;
-                    }
-                    let ttl = i64::from(ttl).min(LONGEST_TTL) * SECOND;
-                    let named = Named { name, source: NameSource::Dns };
-                    self.pairs.put(&Pair { address, ..pair }, named, head.time.plus(ttl).plus(GRACE));
+                addresses_of_answer(&dns.message, &mut |name, address, ttl| {
+                    self.answer(&pair, name, address, ttl, head.time);
                 });
             }
             _ if head.relayed => {}
@@ -130,12 +128,21 @@ impl Names {
             Seen::Quic(quic) => self.hello(&pair, &quic.hello, NameSource::Quic, head.time),
             Seen::HttpRequest(request) if !request.is_to_proxy() => {
                 if let Some(name) = request.host_name().and_then(host_name) {
-                    let named = Named { name: &name, source: NameSource::Host };
-                    self.pairs.put(&pair, named, head.time.plus(HELLO_LIFETIME));
+                    let until = head.time.plus(HELLO_LIFETIME);
+                    self.pairs.put(&pair, name.as_bytes(), NameSource::Host, until);
                 }
             }
             _ => {}
         }
+    }
+
+    /// An answer to `pair`'s client, asked for at `time`.
+    fn answer(&mut self, pair: &Pair, name: &[u8], address: IpAddr, ttl: u32, time: Timestamp) {
+        if name.len() > NAME_TEXT {
+            return;
+        }
+        let ttl = i64::from(ttl).min(LONGEST_TTL) * SECOND;
+        self.pairs.put(&Pair { address, ..*pair }, name, NameSource::Dns, time.plus(ttl).plus(GRACE));
     }
 
     /// Where the hello offers an encrypted name, its outer one says less than DNS.
@@ -145,7 +152,7 @@ impl Names {
         if hello.ech && known().is_some_and(|known| known.source == NameSource::Dns) {
             return;
         }
-        self.pairs.put(pair, Named { name: &name, source }, time.plus(HELLO_LIFETIME));
+        self.pairs.put(pair, name.as_bytes(), source, time.plus(HELLO_LIFETIME));
     }
 
     /// The name that led `client` to `address`, if one is known at `time`.

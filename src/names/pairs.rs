@@ -62,15 +62,15 @@ struct Entry {
 #[derive(Debug)]
 enum Text {
     Inline { length: u8, bytes: [u8; INLINE] },
-    Long(Box<str>),
+    Long(Box<[u8]>),
 }
 
 impl Text {
-    fn of(name: &str) -> Self {
+    fn of(name: &[u8]) -> Self {
         let mut bytes = [0; INLINE];
         match bytes.get_mut(..name.len()) {
             Some(room) => {
-                room.copy_from_slice(name.as_bytes());
+                room.copy_from_slice(name);
                 Self::Inline { length: name.len() as u8, bytes }
             }
             None => Self::Long(name.into()),
@@ -80,12 +80,12 @@ impl Text {
     fn bytes(&self) -> &[u8] {
         match self {
             Self::Inline { length, bytes } => bytes.get(..usize::from(*length)).unwrap_or_default(),
-            Self::Long(name) => name.as_bytes(),
+            Self::Long(name) => name,
         }
     }
 
     fn as_str(&self) -> &str {
-        // It was a `str` when it was put in.
+        // Names are escaped to ASCII before they come here.
         std::str::from_utf8(self.bytes()).unwrap_or_default()
     }
 }
@@ -122,22 +122,22 @@ impl PairTable {
 
     /// Puts a name in, or in place of the one before. The same name from a lesser source confirms what is
     /// known and adds nothing but time.
-    pub(super) fn put(&mut self, pair: &Pair, named: Named<'_>, until: Timestamp) {
+    pub(super) fn put(&mut self, pair: &Pair, name: &[u8], source: NameSource, until: Timestamp) {
         let hash = self.hash(pair);
         let found = self.find(hash, pair);
         let Some(place) = found else {
-            return self.append(hash, Entry::new(pair, named.source, until, Text::of(named.name)), None);
+            return self.append(hash, Entry::new(pair, source, until, Text::of(name)), None);
         };
         let is_old = self.age(place) > self.capacity / 2;
         let Some(known) = self.ring.get_mut(place) else { return };
-        let is_same = known.text.bytes() == named.name.as_bytes();
-        if is_same && known.source > named.source {
+        let is_same = known.text.bytes() == name;
+        if is_same && known.source > source {
             known.until = known.until.max(until);
         } else {
             known.until = until;
-            known.source = named.source;
+            known.source = source;
             if !is_same {
-                known.text = Text::of(named.name);
+                known.text = Text::of(name);
             }
         }
         if is_old {
@@ -221,7 +221,7 @@ mod tests {
     }
 
     fn put(table: &mut PairTable, number: u32, name: &str, source: NameSource, until: i64) {
-        table.put(&pair(number), Named { name, source }, Timestamp::from_parts(until, 0));
+        table.put(&pair(number), name.as_bytes(), source, Timestamp::from_parts(until, 0));
     }
 
     fn get(table: &PairTable, number: u32, time: i64) -> Option<(String, NameSource)> {

@@ -36,19 +36,17 @@ struct StoredDns {
     service: DnsService,
     over_tcp: bool,
     outline: Option<dns::Places>,
-    unlisted: bool,
+    quiet: bool,
 }
 
 impl StoredDns {
-    fn seen<'m>(&self, messages: &'m [u8]) -> Option<DnsSeen<'m>> {
+    fn seen<'m>(&self, messages: &'m [u8]) -> Option<Seen<'m>> {
         let bytes = messages.get(self.message.start as usize..self.message.end as usize)?;
-        Some(DnsSeen {
-            message: dns::Message::parse(bytes)?,
-            service: self.service,
-            over_tcp: self.over_tcp,
-            outline: self.outline.map(|places| places.of(bytes)),
-            unlisted: self.unlisted,
-        })
+        if let (Some(places), true) = (self.outline, self.quiet) {
+            return Some(Seen::QuietDns(places.of(bytes)));
+        }
+        let message = dns::Message::parse(bytes)?;
+        Some(Seen::Dns(DnsSeen { message, service: self.service, over_tcp: self.over_tcp }))
     }
 }
 
@@ -101,17 +99,20 @@ impl ObservationBatch {
         let start = self.messages.len() as u32;
         self.messages.extend_from_slice(message);
         let message = start..self.messages.len() as u32;
-        let stored = StoredDns { message, service, over_tcp, outline, unlisted: false };
+        let stored = StoredDns { message, service, over_tcp, outline, quiet: false };
         self.entries.push((head, Stored::Dns(stored)));
     }
 
-    /// Marks every DNS message of which `is_unlisted` says that no indicator can be about it.
-    pub fn screen_dns(&mut self, mut is_unlisted: impl FnMut(&Head, &DnsSeen<'_>) -> bool) {
+    /// Makes every usual unicast DNS message quiet of which `is_unlisted` says that no indicator can be about it.
+    pub fn screen_dns(&mut self, is_unlisted: impl Fn(&Head, &dns::Outline<'_>) -> bool) {
         for (head, stored) in &mut self.entries {
             if let Stored::Dns(stored) = stored
-                && let Some(seen) = stored.seen(&self.messages)
+                && stored.service == DnsService::Dns
+                && let Some(places) = stored.outline
+                && let Some(bytes) =
+                    self.messages.get(stored.message.start as usize..stored.message.end as usize)
             {
-                stored.unlisted = is_unlisted(head, &seen);
+                stored.quiet = is_unlisted(head, &places.of(bytes));
             }
         }
     }
@@ -163,7 +164,7 @@ impl ObservationBatch {
             Stored::FlowOpened(first) => Seen::FlowOpened(*first),
             Stored::Exchange(opened) => Seen::Exchange(*opened),
             Stored::FlowClosed(closed) => Seen::FlowClosed(closed),
-            Stored::Dns(stored) => Seen::Dns(stored.seen(&self.messages)?),
+            Stored::Dns(stored) => stored.seen(&self.messages)?,
             Stored::TlsClient(hello) => Seen::TlsClient(hello),
             Stored::TlsServer(hello) => Seen::TlsServer(hello),
             Stored::Certificates(chain, hello) => {

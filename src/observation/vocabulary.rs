@@ -91,6 +91,9 @@ pub enum Seen<'a> {
     FlowClosed(&'a FlowClosed),
     /// A DNS message.
     Dns(DnsSeen<'a>),
+    /// A usual unicast DNS message about which no indicator says anything, in place of [`Seen::Dns`] where
+    /// messages are screened ([`super::ObservationBatch::screen_dns`]). That is nearly every one.
+    QuietDns(dns::Outline<'a>),
     /// A client's TLS hello.
     TlsClient(&'a Arc<tls::ClientHello>),
     /// A server's TLS hello.
@@ -136,10 +139,6 @@ pub struct DnsSeen<'a> {
     pub service: DnsService,
     /// Whether it was carried by TCP.
     pub over_tcp: bool,
-    /// Its outline, if one was asked for and it is a usual message.
-    pub outline: Option<dns::Outline<'a>>,
-    /// Whether somebody who knows the indicators has seen that none can be about it.
-    pub unlisted: bool,
 }
 
 /// The services that speak DNS messages.

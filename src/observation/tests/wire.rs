@@ -145,6 +145,7 @@ fn line(seen: &Seen<'_>) -> String {
             let service = if dns.service == DnsService::Dns { "dns" } else { "local dns" };
             format!("{service} {kind} {:02x?}", dns.message.bytes().get(..2).unwrap_or_default())
         }
+        Seen::QuietDns(outline) => format!("quiet dns {}", outline.name()),
         Seen::TlsClient(hello) => format!("tls {}", text(hello.sni.as_deref().unwrap_or(b"-"))),
         Seen::TlsServer(_) => "tls server".to_owned(),
         Seen::Certificates(seen) => {
