@@ -152,7 +152,9 @@ impl<K: Clone + Eq + Hash, V> BoundedMap<K, V> {
         while self.entries.len() >= self.capacity {
             let Some((ticket, key)) = self.queue.pop_front() else { break };
             let hash = self.hasher.hash_one(&key);
-            if let Ok(found) = self.entries.find_entry(hash, |entry| entry.key == key && entry.ticket == ticket) {
+            if let Ok(found) =
+                self.entries.find_entry(hash, |entry| entry.key == key && entry.ticket == ticket)
+            {
                 let (entry, _) = found.remove();
                 self.evicted += 1;
                 evicted(entry.key, entry.value);

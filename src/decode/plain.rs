@@ -8,8 +8,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{
-    Anomalies, Anomaly, DecodeOptions, Decoded, Network, TcpView, Transport, UdpView, VlanStack, ethernet::ether_type, ipv6::protocol,
-    checksum, transport::are_sound_tcp_options, udp_tunnel::is_tunnel_port,
+    Anomalies, Anomaly, DecodeOptions, Decoded, Network, TcpView, Transport, UdpView, VlanStack, checksum,
+    ethernet::ether_type, ipv6::protocol, transport::are_sound_tcp_options, udp_tunnel::is_tunnel_port,
 };
 
 /// Reads a whole Ethernet frame, or declines.

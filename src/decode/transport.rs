@@ -230,9 +230,8 @@ mod tests {
 
     #[test]
     fn checksums_right_wrong_and_left_to_the_network_card() {
-        let wrong = |segment: &[u8], protocol: u8| {
-            read(LinkType::RAW, &ipv4(protocol, segment)).has_wrong_checksum()
-        };
+        let wrong =
+            |segment: &[u8], protocol: u8| read(LinkType::RAW, &ipv4(protocol, segment)).has_wrong_checksum();
         let mut segment = tcp(1, 2, &[], b"odd");
         assert!(!wrong(&segment, 6));
         segment[22] ^= 1;

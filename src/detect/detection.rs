@@ -130,7 +130,7 @@ impl Detection {
         let led_there = context.remote_name().filter(|named| named.source == NameSource::Dns);
         let name = match &candidate.name {
             Some(name) => Some(name.clone()),
-            None => led_there.and_then(|named| NameBuf::from_text(named.name.as_bytes())),
+            None => led_there.map(|named| named.name.to_owned()),
         };
         // A look-up goes to the resolver; the resolver's address is not what it is about.
         let is_lookup = candidate.field.starts_with("dns.");
@@ -358,7 +358,7 @@ fn destination(best: &Candidate, context: &Context<'_>) -> Destination {
     let said = said.and_then(|(name, source)| NamedBy::from_wire(name, source));
     let name = match (said, learned) {
         // DNS says more of the same name.
-        (Some(said), Some(learned)) if *said.name == *learned.name => Some(learned.into()),
+        (Some(said), Some(learned)) if *said.name == *learned.name.to_lower_text() => Some(learned.into()),
         (Some(said), _) => Some(said),
         (None, learned) => learned.map(NamedBy::from),
     };

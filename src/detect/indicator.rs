@@ -117,9 +117,8 @@ struct Proposals<'a, 'c> {
 impl Proposals<'_, '_> {
     fn flow_opened(&mut self, first: FirstPacket) {
         let tuple = &self.context.head.flow.tuple;
-        let verb = |is_inbound| {
-            format!("{} {}", sentence::flow(tuple), if is_inbound { "from" } else { "to" })
-        };
+        let verb =
+            |is_inbound| format!("{} {}", sentence::flow(tuple), if is_inbound { "from" } else { "to" });
         self.flow(first, Rung::Attempted, verb, false);
     }
 
@@ -177,10 +176,10 @@ impl Proposals<'_, '_> {
     /// A flow to an address that a listed name led to, whatever the address.
     fn remote_name(&mut self, sighting: impl Fn(&'static str, String) -> Sighting) {
         let Some(named) = self.context.remote_name() else { return };
-        let Some(name) = NameBuf::from_text(named.name.as_bytes()) else { return };
-        self.context.indicators.domain(name.as_name(), &mut self.hits);
+        self.context.indicators.domain(named.name, &mut self.hits);
         self.take_hits(|| {
-            let mut sighting = sighting("flow.name", named.name.to_string()).about(Some(name));
+            let observed = named.name.to_lower_text();
+            let mut sighting = sighting("flow.name", observed).about(Some(named.name.to_owned()));
             sighting.why.push(format!("the name is known from {}", named.source.name()));
             sighting
         });

@@ -12,6 +12,6 @@ mod screen;
 mod sentence;
 mod signature;
 
-pub use screen::is_unlisted;
 pub use detection::{Detection, DetectionCounters};
 pub use finding::{Application, Beacon, Destination, Detector, Finding, IndicatorMatch, Telling};
+pub use screen::is_unlisted;

@@ -66,7 +66,9 @@ pub fn is_icmp_error(tuple: &FiveTuple) -> bool {
 pub fn far_end(protocol: u8, endpoint: &Endpoint, name: Option<Named<'_>>) -> String {
     match (protocol, name) {
         (TCP | UDP | SCTP, _) => destination(endpoint, name),
-        (_, Some(named)) => format!("{} ({})", endpoint.address, quoted(named.name.as_bytes())),
+        (_, Some(named)) => {
+            format!("{} ({})", endpoint.address, quoted(named.name.to_lower_text().as_bytes()))
+        }
         (_, None) => endpoint.address.to_string(),
     }
 }
@@ -79,7 +81,7 @@ pub fn destination(endpoint: &Endpoint, name: Option<Named<'_>>) -> String {
         format!("{}:{}", endpoint.address, endpoint.port)
     };
     if let Some(named) = name {
-        let _ = write!(text, " ({})", quoted(named.name.as_bytes()));
+        let _ = write!(text, " ({})", quoted(named.name.to_lower_text().as_bytes()));
     }
     text
 }

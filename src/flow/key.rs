@@ -69,9 +69,7 @@ impl FlowKey {
     pub fn new(tenant: Tenant, source: Endpoint, destination: Endpoint, protocol: u8) -> Self {
         let is_ordered = match (source.address, destination.address) {
             // What the derived order gives, in one comparison.
-            (IpAddr::V4(from), IpAddr::V4(to)) => {
-                v4_word(from, source.port) <= v4_word(to, destination.port)
-            }
+            (IpAddr::V4(from), IpAddr::V4(to)) => v4_word(from, source.port) <= v4_word(to, destination.port),
             _ => source <= destination,
         };
         let (low, high) = if is_ordered { (source, destination) } else { (destination, source) };

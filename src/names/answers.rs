@@ -2,8 +2,9 @@
 
 use std::net::IpAddr;
 
-use crate::limits::DNS_NAME_BYTES;
-use crate::protocol::dns::{Answer, Message, Name, NameBuf, Outline, NameScratch, PackedName, RData, Section, SvcValue};
+use crate::protocol::dns::{
+    Answer, Message, Name, NameBuf, NameScratch, Outline, PackedName, RData, Section, SvcValue,
+};
 
 /// Names that one question is followed to.
 const CHAIN: usize = 16;
@@ -14,7 +15,7 @@ const ALIASES: usize = 64;
 /// Questions of one response that are read; all but broken senders ask one.
 const QUESTIONS: usize = 4;
 
-/// Calls `each(name, address, ttl)`, the name as events write it, for every address to which the response leads one that was asked for:
+/// Calls `each(name, address, ttl)` for every address to which the response leads one that was asked for:
 /// over CNAME, SVCB and HTTPS records in whatever order they stand. The name is the one asked for, the
 /// TTL the smallest on the way. Hints in SVCB and HTTPS records count (RFC 9460 section 7.3).
 ///
@@ -22,7 +23,7 @@ const QUESTIONS: usize = 4;
 /// leads to their name; nobody connects to the rest (RFC 2181 section 5.4.1), which could name anything
 /// after anybody. A response without a question, as senders of several responses give, speaks for the
 /// owners of its answers.
-pub fn addresses_of_answer(message: &Message<'_>, each: &mut dyn FnMut(&[u8], IpAddr, u32)) {
+pub fn addresses_of_answer(message: &Message<'_>, each: &mut dyn FnMut(Name<'_>, IpAddr, u32)) {
     match Outline::of(message.bytes()) {
         Some(outline) => addresses_of_outline(&outline, each),
         None => addresses_of_any(message, each),
@@ -30,20 +31,16 @@ pub fn addresses_of_answer(message: &Message<'_>, each: &mut dyn FnMut(&[u8], Ip
 }
 
 /// The same for a usual message.
-pub fn addresses_of_outline(outline: &Outline<'_>, mut each: impl FnMut(&[u8], IpAddr, u32)) {
+pub fn addresses_of_outline(outline: &Outline<'_>, mut each: impl FnMut(Name<'_>, IpAddr, u32)) {
     let addresses = outline.answers().filter_map(|answer| match answer {
         Answer::Address(address, ttl) => Some((address, ttl)),
         Answer::Alias(_) => None,
     });
-    let mut text = None;
-    for (address, ttl) in addresses {
-        let text = text.get_or_insert_with(|| LowerText::of(outline.name()));
-        each(text.bytes(), address, ttl);
-    }
+    addresses.for_each(|(address, ttl)| each(outline.name(), address, ttl));
 }
 
 /// The same for any message.
-fn addresses_of_any(message: &Message<'_>, each: &mut dyn FnMut(&[u8], IpAddr, u32)) {
+fn addresses_of_any(message: &Message<'_>, each: &mut dyn FnMut(Name<'_>, IpAddr, u32)) {
     let mut scratch = NameScratch::default();
     let asked: Vec<_> = message
         .questions()
@@ -52,23 +49,18 @@ fn addresses_of_any(message: &Message<'_>, each: &mut dyn FnMut(&[u8], IpAddr, u
         .collect();
     let has_question = message.questions().next().is_some();
     let chain = Chain::of(message, &asked, &mut scratch);
-    let texts: Vec<_> = asked.iter().map(|name| name.as_name().to_lower_text()).collect();
     for record in message.records().filter(|record| record.section != Section::Authority) {
         let data = record.data();
         if !matches!(data, RData::A(_) | RData::Aaaa(_) | RData::Svcb { .. }) {
             continue;
         }
         let Some(owner) = owned(&record.name, &mut scratch) else { continue };
-        let own_text;
         let (name, ttl) = match chain.find(&owner) {
-            Some(link) => match texts.get(link.question) {
-                Some(text) => (text.as_bytes(), record.ttl.min(link.ttl)),
+            Some(link) => match asked.get(link.question) {
+                Some(name) => (name.as_name(), record.ttl.min(link.ttl)),
                 None => continue,
             },
-            None if !has_question && record.section == Section::Answer => {
-                own_text = owner.as_name().to_lower_text();
-                (own_text.as_bytes(), record.ttl)
-            }
+            None if !has_question && record.section == Section::Answer => (owner.as_name(), record.ttl),
             None => continue,
         };
         match data {
@@ -88,44 +80,6 @@ fn addresses_of_any(message: &Message<'_>, each: &mut dyn FnMut(&[u8], IpAddr, u
                 }
             }
             _ => {}
-        }
-    }
-}
-
-/// A name as events write it, in lower case; of plain letters it needs no memory but its own.
-enum LowerText {
-    Short { length: usize, bytes: [u8; DNS_NAME_BYTES] },
-    Escaped(String),
-}
-
-impl LowerText {
-    fn of(name: Name<'_>) -> Self {
-        let wire = name.wire();
-        let mut bytes = [0; DNS_NAME_BYTES];
-        let Some(room) = bytes.get_mut(..wire.len()) else { return Self::Escaped(name.to_lower_text()) };
-        room.copy_from_slice(wire);
-        // Every length becomes the dot before its label; the first one is left out below.
-        let (mut at, mut labels) = (0, 0);
-        while let Some(length) = room.get_mut(at) {
-            at += 1 + usize::from(std::mem::replace(length, b'.'));
-            labels += 1;
-        }
-        room.make_ascii_lowercase();
-        let (mut dots, mut others) = (0, 0);
-        for &byte in room.iter() {
-            dots += usize::from(byte == b'.');
-            others += usize::from(!matches!(byte, 0x21..=0x7e) || byte == b'\\');
-        }
-        if wire.is_empty() || at != wire.len() || dots != labels || others > 0 {
-            return Self::Escaped(name.to_lower_text());
-        }
-        Self::Short { length: wire.len(), bytes }
-    }
-
-    fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Short { length, bytes } => bytes.get(1..*length).unwrap_or_default(),
-            Self::Escaped(text) => text.as_bytes(),
         }
     }
 }
@@ -197,12 +151,12 @@ mod tests {
         let mut learned = Vec::new();
         let message = Message::parse(message).unwrap();
         addresses_of_any(&message, &mut |name, address, ttl| {
-            learned.push(format!("{} {address} {ttl}", name.escape_ascii()));
+            learned.push(format!("{} {address} {ttl}", name.to_lower_text()));
         });
         if let Some(outline) = Outline::of(message.bytes()) {
             let mut short = Vec::new();
-            addresses_of_outline(&outline, |name: &[u8], address, ttl| {
-                short.push(format!("{} {address} {ttl}", name.escape_ascii()));
+            addresses_of_outline(&outline, |name, address, ttl| {
+                short.push(format!("{} {address} {ttl}", name.to_lower_text()));
             });
             assert_eq!(short, learned, "{:02x?}", message.bytes());
         }
@@ -240,7 +194,8 @@ mod tests {
             for _ in 0..3000 {
                 let mut damaged = message.clone();
                 for _ in 0..=state % 3 {
-                    state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                    state =
+                        state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                     let place = (state >> 33) as usize % damaged.len();
                     damaged[place] = if state >> 20 & 1 == 0 { 0xc0 } else { (state >> 24) as u8 };
                 }

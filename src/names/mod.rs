@@ -13,7 +13,10 @@ use crate::{
     decode::Tenant,
     limits,
     observation::{DnsService, Observation, Seen},
-    protocol::{dns::NameBuf, tls::ClientHello},
+    protocol::{
+        dns::{Name, NameBuf},
+        tls::ClientHello,
+    },
     time::{Nanos, SECOND, Timestamp},
 };
 
@@ -26,10 +29,6 @@ const HELLO_LIFETIME: Nanos = 3600 * SECOND;
 
 /// The longest TTL that is believed, in seconds: seven days, as resolvers cap it (RFC 8767 section 4).
 const LONGEST_TTL: i64 = 7 * 86_400;
-
-/// Bytes of the longest name that is learned, escapes included: beyond are names of arbitrary bytes, which
-/// no client connects by.
-const NAME_TEXT: usize = 255;
 
 /// Where a name came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,8 +58,8 @@ impl NameSource {
 /// A name and where it came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Named<'a> {
-    /// The name in lower case, escaped as DNS presentation form.
-    pub name: &'a str,
+    /// The name, in the case in which it was seen.
+    pub name: Name<'a>,
     /// Where it came from.
     pub source: NameSource,
 }
@@ -77,13 +76,13 @@ pub struct NamedBy {
 impl NamedBy {
     /// A host name from the wire in its normal form; `None` for an address or what cannot be a name.
     pub fn from_wire(text: &[u8], source: NameSource) -> Option<Self> {
-        Some(Self { name: host_name(text)?.into(), source })
+        Some(Self { name: host_name(text)?.as_name().to_lower_text().into(), source })
     }
 }
 
 impl From<Named<'_>> for NamedBy {
     fn from(named: Named<'_>) -> Self {
-        Self { name: named.name.into(), source: named.source }
+        Self { name: named.name.to_lower_text().into(), source: named.source }
     }
 }
 
@@ -116,7 +115,9 @@ impl Names {
             Pair { tenant: head.flow.tenant, client: tuple.client.address, address: tuple.server.address };
         match &observation.seen {
             Seen::QuietDns(outline) if outline.is_response() => {
-                addresses_of_outline(outline, |name, address, ttl| self.answer(&pair, name, address, ttl, head.time));
+                addresses_of_outline(outline, |name, address, ttl| {
+                    self.answer(&pair, name, address, ttl, head.time)
+                });
             }
             Seen::Dns(dns) if dns.service == DnsService::Dns && dns.message.is_response() => {
                 addresses_of_answer(&dns.message, &mut |name, address, ttl| {
@@ -129,7 +130,7 @@ impl Names {
             Seen::HttpRequest(request) if !request.is_to_proxy() => {
                 if let Some(name) = request.host_name().and_then(host_name) {
                     let until = head.time.plus(HELLO_LIFETIME);
-                    self.pairs.put(&pair, name.as_bytes(), NameSource::Host, until);
+                    self.pairs.put(&pair, name.as_name(), NameSource::Host, until);
                 }
             }
             _ => {}
@@ -137,10 +138,7 @@ impl Names {
     }
 
     /// An answer to `pair`'s client, asked for at `time`.
-    fn answer(&mut self, pair: &Pair, name: &[u8], address: IpAddr, ttl: u32, time: Timestamp) {
-        if name.len() > NAME_TEXT {
-            return;
-        }
+    fn answer(&mut self, pair: &Pair, name: Name<'_>, address: IpAddr, ttl: u32, time: Timestamp) {
         let ttl = i64::from(ttl).min(LONGEST_TTL) * SECOND;
         self.pairs.put(&Pair { address, ..*pair }, name, NameSource::Dns, time.plus(ttl).plus(GRACE));
     }
@@ -152,7 +150,7 @@ impl Names {
         if hello.ech && known().is_some_and(|known| known.source == NameSource::Dns) {
             return;
         }
-        self.pairs.put(pair, name.as_bytes(), source, time.plus(HELLO_LIFETIME));
+        self.pairs.put(pair, name.as_name(), source, time.plus(HELLO_LIFETIME));
     }
 
     /// The name that led `client` to `address`, if one is known at `time`.
@@ -183,13 +181,12 @@ impl Names {
 }
 
 /// A host name from the wire in its normal form; `None` for an address or what cannot be a name.
-fn host_name(text: &[u8]) -> Option<String> {
+fn host_name(text: &[u8]) -> Option<NameBuf> {
     let plain = std::str::from_utf8(text).unwrap_or_default();
     if plain.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() {
         return None;
     }
-    let name = NameBuf::from_text(text)?.as_name().to_lower_text();
-    (name.len() <= NAME_TEXT).then_some(name)
+    NameBuf::from_text(text)
 }
 
 #[cfg(test)]

@@ -9,9 +9,9 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
 use super::{NameSource, Named};
-use crate::{decode::Tenant, time::Timestamp};
+use crate::{decode::Tenant, protocol::dns::Name, time::Timestamp};
 
-/// Bytes of a name that an entry holds itself; nearly all names are shorter.
+/// Bytes of a name in wire form that an entry holds itself; nearly all names are shorter.
 const INLINE: usize = 46;
 
 /// Who asks about whom.
@@ -53,19 +53,19 @@ pub(super) struct PairTable {
 struct Entry {
     pair: Pair,
     until: Timestamp,
-    text: Text,
+    name: Wire,
     source: NameSource,
     /// Another place has the pair now.
     stale: bool,
 }
 
 #[derive(Debug)]
-enum Text {
+enum Wire {
     Inline { length: u8, bytes: [u8; INLINE] },
     Long(Box<[u8]>),
 }
 
-impl Text {
+impl Wire {
     fn of(name: &[u8]) -> Self {
         let mut bytes = [0; INLINE];
         match bytes.get_mut(..name.len()) {
@@ -82,11 +82,6 @@ impl Text {
             Self::Inline { length, bytes } => bytes.get(..usize::from(*length)).unwrap_or_default(),
             Self::Long(name) => name,
         }
-    }
-
-    fn as_str(&self) -> &str {
-        // Names are escaped to ASCII before they come here.
-        std::str::from_utf8(self.bytes()).unwrap_or_default()
     }
 }
 
@@ -117,32 +112,33 @@ impl PairTable {
     /// The name of `pair`, if one holds at `time`.
     pub(super) fn get(&self, pair: &Pair, time: Timestamp) -> Option<Named<'_>> {
         let entry = self.ring.get(self.find(self.hash(pair), pair)?)?;
-        (entry.until >= time).then(|| Named { name: entry.text.as_str(), source: entry.source })
+        (entry.until >= time)
+            .then(|| Named { name: Name::from_wire(entry.name.bytes()), source: entry.source })
     }
 
     /// Puts a name in, or in place of the one before. The same name from a lesser source confirms what is
     /// known and adds nothing but time.
-    pub(super) fn put(&mut self, pair: &Pair, name: &[u8], source: NameSource, until: Timestamp) {
+    pub(super) fn put(&mut self, pair: &Pair, name: Name<'_>, source: NameSource, until: Timestamp) {
         let hash = self.hash(pair);
         let found = self.find(hash, pair);
         let Some(place) = found else {
-            return self.append(hash, Entry::new(pair, source, until, Text::of(name)), None);
+            return self.append(hash, Entry::new(pair, source, until, Wire::of(name.wire())), None);
         };
         let is_old = self.age(place) > self.capacity / 2;
         let Some(known) = self.ring.get_mut(place) else { return };
-        let is_same = known.text.bytes() == name;
+        let is_same = Name::from_wire(known.name.bytes()) == name;
         if is_same && known.source > source {
             known.until = known.until.max(until);
         } else {
             known.until = until;
             known.source = source;
             if !is_same {
-                known.text = Text::of(name);
+                known.name = Wire::of(name.wire());
             }
         }
         if is_old {
-            let text = std::mem::replace(&mut known.text, Text::Inline { length: 0, bytes: [0; INLINE] });
-            let moved = Entry::new(pair, known.source, known.until, text);
+            let name = std::mem::replace(&mut known.name, Wire::Inline { length: 0, bytes: [0; INLINE] });
+            let moved = Entry::new(pair, known.source, known.until, name);
             known.stale = true;
             self.append(hash, moved, Some(place));
         }
@@ -204,8 +200,8 @@ impl PairTable {
 }
 
 impl Entry {
-    fn new(pair: &Pair, source: NameSource, until: Timestamp, text: Text) -> Self {
-        Self { pair: *pair, until, text, source, stale: false }
+    fn new(pair: &Pair, source: NameSource, until: Timestamp, name: Wire) -> Self {
+        Self { pair: *pair, until, name, source, stale: false }
     }
 }
 
@@ -214,6 +210,7 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
+    use crate::protocol::dns::NameBuf;
 
     fn pair(number: u32) -> Pair {
         let address = |bits: u32| IpAddr::V4(Ipv4Addr::from_bits(bits));
@@ -221,22 +218,23 @@ mod tests {
     }
 
     fn put(table: &mut PairTable, number: u32, name: &str, source: NameSource, until: i64) {
-        table.put(&pair(number), name.as_bytes(), source, Timestamp::from_parts(until, 0));
+        let name = NameBuf::from_text(name.as_bytes()).unwrap();
+        table.put(&pair(number), name.as_name(), source, Timestamp::from_parts(until, 0));
     }
 
     fn get(table: &PairTable, number: u32, time: i64) -> Option<(String, NameSource)> {
         let named = table.get(&pair(number), Timestamp::from_parts(time, 0))?;
-        Some((named.name.to_owned(), named.source))
+        Some((named.name.to_string(), named.source))
     }
 
     #[test]
     fn names_of_every_length_come_back() {
         let mut table = PairTable::new(300);
-        let name = |length: usize| "n".repeat(length);
-        for length in 1..=255 {
+        let name = |length: usize| ["n"; 120][..length].join(".");
+        for length in 1..=120 {
             put(&mut table, length as u32, &name(length), NameSource::Dns, 9);
         }
-        for length in 1..=255 {
+        for length in 1..=120 {
             assert_eq!(get(&table, length as u32, 9), Some((name(length), NameSource::Dns)));
             assert_eq!(get(&table, length as u32, 10), None);
         }

@@ -288,13 +288,7 @@ impl Observer {
         self.expired = expired;
     }
 
-    fn packet(
-        &mut self,
-        frame: &Frame<'_>,
-        decoded: &Decoded<'_>,
-        ends: Ends,
-        out: &mut ObservationBatch,
-    ) {
+    fn packet(&mut self, frame: &Frame<'_>, decoded: &Decoded<'_>, ends: Ends, out: &mut ObservationBatch) {
         if let Transport::Tcp(tcp) = &decoded.transport
             && self.settled_segment(frame, tcp, &ends)
         {

@@ -232,7 +232,9 @@ fn all_of_them_are_one_timeline() {
     let events = replayed.events();
     let frames: u64 = files(&folder)
         .iter()
-        .map(|file| Replay { records: false, ..Replay::default() }.of(std::slice::from_ref(file)).accounting.frames)
+        .map(|file| {
+            Replay { records: false, ..Replay::default() }.of(std::slice::from_ref(file)).accounting.frames
+        })
         .sum();
     assert_eq!(replayed.accounting.frames, frames, "no frame is lost or read twice");
     assert!(events.len() > 1_000);

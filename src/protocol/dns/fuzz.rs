@@ -2,12 +2,12 @@
 
 use std::net::IpAddr;
 
-use crate::protocol::Verdict;
 use crate::limits::{DNS_NAME_BYTES, DNS_RECORDS, TEXT_BYTES};
+use crate::protocol::Verdict;
 
 use super::{
-    Answer, DnsStream, Message, NameScratch, Outline, PackedName, RData, Section, looks_like_cut_dns, looks_like_dns, looks_like_dns_stream,
-    rdata_text, second_opinion,
+    Answer, DnsStream, Message, NameScratch, Outline, PackedName, RData, Section, looks_like_cut_dns,
+    looks_like_dns, looks_like_dns_stream, rdata_text, second_opinion,
 };
 
 /// Reads `data` as one message in every way there is.
@@ -55,14 +55,15 @@ fn compare_outline(outline: &Outline<'_>, message: &Message<'_>) {
     let [question] = questions.as_slice() else { panic!("{} questions", questions.len()) };
     assert_eq!(question.name.unpack(&mut NameScratch::new()), Ok(outline.name()));
     assert_eq!(question.kind, outline.kind());
-    let long = message.records().filter(|record| record.section == Section::Answer).filter_map(|record| {
-        match record.data() {
-            RData::A(octets) => Some((Some(octets.into()), 0)),
-            RData::Aaaa(octets) => Some((Some(octets.into()), 0)),
-            RData::Cname(name) => Some((None, name.offset())),
-            _ => None,
-        }
-    });
+    let long =
+        message.records().filter(|record| record.section == Section::Answer).filter_map(
+            |record| match record.data() {
+                RData::A(octets) => Some((Some(octets.into()), 0)),
+                RData::Aaaa(octets) => Some((Some(octets.into()), 0)),
+                RData::Cname(name) => Some((None, name.offset())),
+                _ => None,
+            },
+        );
     let short = outline.answers().map(|answer| match answer {
         Answer::Address(address, _) => (Some(address), 0),
         Answer::Alias(name) => (None, name.offset()),
