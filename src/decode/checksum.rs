@@ -17,6 +17,14 @@ pub(super) fn of(bytes: &[u8]) -> u16 {
     !fold(sum(bytes))
 }
 
+/// Whether the checksum of an IPv4 header without options is right: [`of`] for the one length that matters.
+#[inline]
+pub(super) fn is_right(header: &[u8; 20]) -> bool {
+    let (words, _) = header.as_chunks::<4>();
+    let total: u64 = words.iter().map(|&word| u64::from(u32::from_ne_bytes(word))).sum();
+    fold(total) == 0xffff
+}
+
 /// Verifies the checksum field that `segment` (header and payload) has at `field`.
 pub(super) fn verify(
     source: IpAddr,

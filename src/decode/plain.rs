@@ -30,7 +30,7 @@ pub(super) fn decode_plain<'a>(frame: &'a [u8], options: &DecodeOptions) -> Opti
     let mut anomalies = Anomalies::default();
     let (network, segment) = match kind {
         ether_type::IPV4 => {
-            if options.checksums && checksum::of(rest.get(..20)?) != 0 {
+            if options.checksums && !checksum::is_right(rest.first_chunk()?) {
                 anomalies.add(Anomaly::Ipv4Checksum);
             }
             ipv4(rest, frame.len())?

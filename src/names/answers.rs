@@ -191,7 +191,7 @@ mod tests {
             let message = message.build();
             learned(&message);
             outlines += usize::from(Outline::of(&message).is_some());
-            for _ in 0..3000 {
+            for _ in 0..1000 {
                 let mut damaged = message.clone();
                 for _ in 0..=state % 3 {
                     state =

@@ -39,7 +39,7 @@ fn name_at(names: &Names, second: i64, tenant: u64) -> Option<(String, NameSourc
     let tenant = Tenant { kind: TenantKind::Vni, key: tenant };
     let address = |text: &str| text.parse().unwrap();
     let named = names.name_of(tenant, address(CLIENT), address(REMOTE), Timestamp::from_parts(second, 0))?;
-    Some((named.name.to_string(), named.source))
+    Some((named.name.to_lower_text(), named.source))
 }
 
 fn answer(batch: &mut ObservationBatch, second: i64, service: DnsService) {

@@ -7,7 +7,7 @@
 
 use std::net::IpAddr;
 
-use crate::bytes::{u16_at, u32_at};
+use crate::bytes::u16_at;
 use crate::limits::DNS_NAME_BYTES;
 
 use super::packed::HEADER_BYTES;
@@ -175,20 +175,21 @@ struct Plain {
 }
 
 impl Plain {
+    #[inline]
     fn at(message: &[u8], at: usize) -> Option<Self> {
         let (owner, fixed) = match *message.get(at)? {
             0 => (at, at + 1),
             0xc0.. => (usize::from(u16_at(message, at)? & 0x3fff), at + 2),
             _ => return None,
         };
-        let fields = message.get(fixed..fixed + FIXED_BYTES)?;
+        let [k0, k1, c0, c1, t0, t1, t2, t3, l0, l1] = *message.get(fixed..)?.first_chunk::<FIXED_BYTES>()?;
         let data = fixed + FIXED_BYTES;
-        let end = data + usize::from(u16_at(fields, 8)?);
+        let end = data + usize::from(u16::from_be_bytes([l0, l1]));
         (end <= message.len()).then_some(Self {
             owner,
-            kind: u16_at(fields, 0)?,
-            class: u16_at(fields, 2)?,
-            ttl: u32_at(fields, 4)?,
+            kind: u16::from_be_bytes([k0, k1]),
+            class: u16::from_be_bytes([c0, c1]),
+            ttl: u32::from_be_bytes([t0, t1, t2, t3]),
             data,
             end,
         })
