@@ -23,8 +23,8 @@ const UDP: u8 = 17;
 pub struct Flow<D> {
     /// Its key.
     pub key: FlowKey,
-    /// The side that opened it.
-    pub client: Endpoint,
+    /// Whether the key's lower end opened it.
+    pub client_is_low: bool,
     /// Time of its first packet.
     pub first: Timestamp,
     /// The latest packet time seen.
@@ -43,13 +43,15 @@ pub struct Flow<D> {
 impl<D> Flow<D> {
     /// Client, server, protocol.
     pub fn tuple(&self) -> FiveTuple {
-        let server = if self.client == self.key.low { self.key.high } else { self.key.low };
-        FiveTuple { client: self.client, server, protocol: self.key.protocol }
+        let FlowKey { low, high, protocol, .. } = self.key;
+        let (client, server) = if self.client_is_low { (low, high) } else { (high, low) };
+        FiveTuple { client, server, protocol }
     }
 
     /// Which way a packet from `source` goes.
     pub fn direction(&self, source: Endpoint) -> Direction {
-        if source == self.client { Direction::ToServer } else { Direction::ToClient }
+        let is_low = source == self.key.low;
+        if is_low == self.client_is_low { Direction::ToServer } else { Direction::ToClient }
     }
 
     /// When the flow ends if nothing more comes.
@@ -278,7 +280,7 @@ mod tests {
         let end = |port| Endpoint { address: "10.0.0.1".parse().unwrap(), port };
         Flow {
             key: FlowKey::new(Tenant::default(), end(port), end(53), protocol),
-            client: end(port),
+            client_is_low: port < 53,
             first: time,
             last: time,
             touched: time,

@@ -24,14 +24,27 @@ pub enum TcpState {
     Reset,
 }
 
-/// What a tracker remembers of one side.
+/// What a tracker remembers of one side. There are two of these for every flow, so that what may be missing has
+/// its mark beside the others'.
 #[derive(Clone, Copy, Debug, Default)]
 struct Side {
-    /// Sequence number of its SYN.
-    syn: Option<u32>,
-    /// The first acknowledgment that it sent.
-    first_ack: Option<u32>,
+    syn: u32,
+    first_ack: u32,
+    has_syn: bool,
+    has_first_ack: bool,
     fin: bool,
+}
+
+impl Side {
+    /// Sequence number of its SYN.
+    fn syn(&self) -> Option<u32> {
+        self.has_syn.then_some(self.syn)
+    }
+
+    /// The first acknowledgment that it sent.
+    fn first_ack(&self) -> Option<u32> {
+        self.has_first_ack.then_some(self.first_ack)
+    }
 }
 
 /// Follows one connection.
@@ -39,8 +52,9 @@ struct Side {
 pub struct TcpTracker {
     state: TcpState,
     sides: [Side; 2],
-    /// A SYN in the middle of the connection: who sent it, and its sequence number.
-    challenger: Option<(Direction, u32)>,
+    /// Who sent a SYN in the middle of the connection, and its sequence number.
+    challenger: Option<Direction>,
+    challenge: u32,
     /// Whose name the reset bore that ended the connection.
     reset_by: Option<Direction>,
     /// The side in whose name a reset came went on sending payload: the reset was forged. What the other
@@ -73,10 +87,10 @@ impl TcpTracker {
         if !segment.has(TcpView::SYN) || segment.has(TcpView::RST) {
             return false;
         }
-        let known = self.sides[direction.index()].syn;
+        let known = self.sides[direction.index()].syn();
         if segment.has(TcpView::ACK) {
             let answered = segment.acknowledgment.wrapping_sub(1);
-            return self.challenger == Some((direction.reverse(), answered));
+            return self.challenger == Some(direction.reverse()) && self.challenge == answered;
         }
         match direction {
             _ if self.is_over() => known != Some(segment.sequence),
@@ -90,14 +104,16 @@ impl TcpTracker {
         let state = self.state;
         let side = &mut self.sides[direction.index()];
         if segment.has(TcpView::SYN) {
-            let first = *side.syn.get_or_insert(segment.sequence);
+            let first = side.syn().unwrap_or(segment.sequence);
+            (side.syn, side.has_syn) = (first, true);
             let in_the_middle = matches!(state, TcpState::Established | TcpState::Closing);
             if in_the_middle && !segment.has(TcpView::ACK) && first != segment.sequence {
-                self.challenger = Some((direction, segment.sequence));
+                (self.challenger, self.challenge) = (Some(direction), segment.sequence);
             }
         }
         if segment.has(TcpView::ACK) && !segment.has(TcpView::RST) {
-            side.first_ack.get_or_insert(segment.acknowledgment);
+            side.first_ack = side.first_ack().unwrap_or(segment.acknowledgment);
+            side.has_first_ack = true;
         }
         if segment.has(TcpView::FIN) {
             side.fin = true;
@@ -111,7 +127,7 @@ impl TcpTracker {
     pub fn acknowledges_payload(&self, segment: &TcpView<'_>, direction: Direction) -> bool {
         segment.has(TcpView::ACK)
             && !segment.has(TcpView::RST)
-            && self.sides[direction.index()].first_ack.is_some_and(|first| {
+            && self.sides[direction.index()].first_ack().is_some_and(|first| {
                 let grown = segment.acknowledgment.wrapping_sub(first);
                 (2..1 << 31).contains(&grown)
             })

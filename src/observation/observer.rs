@@ -427,7 +427,7 @@ impl Observer {
         let id = if is_dns { dns_flow_id(key) } else { flow_id(key, packet.time) };
         let flow = Flow {
             key: *key,
-            client,
+            client_is_low: client == key.low,
             first: packet.time,
             last: packet.time,
             touched: self.clock,

@@ -17,7 +17,7 @@ mod writer;
 
 use std::error::Error;
 use std::fs::File;
-use std::io::BufWriter;
+use std::io::{BufWriter, Read};
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
@@ -60,6 +60,11 @@ pub enum Load {
         #[command(flatten)]
         common: Common,
     },
+    /// Walks over the record headers of a pcap file and nothing more: prints packets and bytes
+    Walk {
+        /// The capture
+        capture: PathBuf,
+    },
     /// Lists of indicators as plain text: domains.txt and prefixes.txt
     Feed {
         /// The folder
@@ -96,6 +101,7 @@ pub fn make(what: &Load) -> Result<()> {
         Load::Flood { out, flows, common } => {
             capture(out, |writer| flood::write(writer, *flows, common.seed))
         }
+        Load::Walk { capture } => walk(capture),
         Load::Feed { out, domains, prefixes } => {
             std::fs::create_dir_all(out)?;
             feed::domains(&mut create(&out.join("domains.txt"))?, *domains)?;
@@ -119,6 +125,35 @@ fn capture(path: &Path, write: impl FnOnce(&mut Writer) -> Result<()>) -> Result
     std::fs::rename(&unfinished, path)?;
     println!("{}: {packets} packets, {bytes} bytes", path.display());
     Ok(())
+}
+
+/// The yardstick of benchmarks: what it takes to read a file and find its records.
+fn walk(path: &Path) -> Result<()> {
+    let mut file = File::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let mut buffer = vec![0; 1 << 20];
+    let (mut packets, mut bytes) = (0_u64, 0_u64);
+    // Bytes that are passed over before the next header: the file's own header first.
+    let (mut skip, mut filled) = (24, 0);
+    loop {
+        let read = file.read(&mut buffer[filled..])?;
+        if read == 0 {
+            println!("{packets} packets, {bytes} bytes");
+            return Ok(());
+        }
+        filled += read;
+        let mut at = 0;
+        loop {
+            let passed = skip.min(filled - at);
+            (at, skip) = (at + passed, skip - passed);
+            let Some(header) = buffer[at..filled].first_chunk::<16>() else { break };
+            let length = u32::from_le_bytes([header[8], header[9], header[10], header[11]]);
+            packets += 1;
+            bytes += u64::from(length);
+            skip = 16 + length as usize;
+        }
+        buffer.copy_within(at..filled, 0);
+        filled -= at;
+    }
 }
 
 /// Bytes of any value from which payloads are cut: fresh ones for each packet would take longer than all else.
