@@ -347,7 +347,7 @@ mod tests {
     use super::*;
     use crate::protocol::dns::NameBuf;
     use crate::protocol::http::{Request, Response};
-    use crate::protocol::tls::{Certificate, ClientHello};
+    use crate::protocol::tls::{Certificate, ClientHello, Fingerprints};
 
     fn load(conditions: &str) -> Knowledge {
         let text = format!(
@@ -452,7 +452,11 @@ mod tests {
     #[test]
     fn absent_needs_a_message_that_could_have_it() {
         let no_name = load("all = [{ field = \"tls.sni\", absent = true }]");
-        let hello = ClientHello { ja4: "t13d".into(), alpn: vec![b"h2".to_vec()], ..ClientHello::default() };
+        let hello = ClientHello {
+            fingerprints: Fingerprints::known(String::new(), String::new(), "t13d".into()),
+            alpn: vec![b"h2".to_vec()],
+            ..ClientHello::default()
+        };
         assert!(holds(&no_name, ExchangeFacts::client_hello(remote(), &hello)));
         assert!(!holds(&no_name, ExchangeFacts::request(remote(), &request())));
         let named = ClientHello { sni: Some(b"Evil.Example".into()), ..hello };

@@ -106,7 +106,6 @@ impl<'b> Emitter<'b> {
             match event {
                 tls::TlsEvent::ClientHello(hello) => {
                     let head = self.head(Direction::ToServer, roles);
-                    let hello = Arc::new(hello);
                     *kept = Some(Arc::clone(&hello));
                     self.batch.tls_client(head, hello);
                 }

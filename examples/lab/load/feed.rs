@@ -41,7 +41,13 @@ pub fn prefixes(out: &mut impl Write, count: u64) -> Result<()> {
         let rest = random.below(1 << 24) as u32;
         let address = std::net::Ipv4Addr::from((first << 24) | rest);
         match number % 20 {
-            0 => writeln!(out, "2a0e:{:x}:{:x}:{:x}::/64", random.below(1 << 16), random.below(1 << 16), number >> 4)?,
+            0 => writeln!(
+                out,
+                "2a0e:{:x}:{:x}:{:x}::/64",
+                random.below(1 << 16),
+                random.below(1 << 16),
+                number >> 4
+            )?,
             1 | 2 => {
                 let length = 20 + random.below(10) as u32;
                 let base = u32::from(address) & (u32::MAX << (32 - length));

@@ -93,7 +93,9 @@ pub fn make(what: &Load) -> Result<()> {
         Load::DnsHeavy { out, packets, common } => {
             capture(out, |writer| small::write(writer, *packets, common.seed, common.listed_every))
         }
-        Load::Flood { out, flows, common } => capture(out, |writer| flood::write(writer, *flows, common.seed)),
+        Load::Flood { out, flows, common } => {
+            capture(out, |writer| flood::write(writer, *flows, common.seed))
+        }
         Load::Feed { out, domains, prefixes } => {
             std::fs::create_dir_all(out)?;
             feed::domains(&mut create(&out.join("domains.txt"))?, *domains)?;

@@ -128,7 +128,7 @@ fn a_gap_gives_the_hello_as_far_as_it_came() {
     assert_eq!(out, []);
     assert_eq!(stream.gap(ToServer, &mut out), Need::Nothing);
     assert_eq!(sni(&out).as_deref(), Some("runner.example"));
-    assert!(matches!(&out[0], TlsEvent::ClientHello(hello) if hello.cut && hello.ja4.is_empty()));
+    assert!(matches!(&out[0], TlsEvent::ClientHello(hello) if hello.cut && hello.ja4().is_empty()));
     assert_eq!(stream.push(ToServer, &hello[160..], &mut out), Need::Nothing);
     assert_eq!(out.len(), 1);
 }
