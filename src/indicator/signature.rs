@@ -346,7 +346,7 @@ mod tests {
     use super::super::{Knowledge, Loader};
     use super::*;
     use crate::protocol::dns::NameBuf;
-    use crate::protocol::http::{Request, Response};
+    use crate::protocol::http::{Headers, Request, Response};
     use crate::protocol::tls::{Certificate, ClientHello, Fingerprints};
 
     fn load(conditions: &str) -> Knowledge {
@@ -377,7 +377,7 @@ mod tests {
             target: b"/gate?x=1".into(),
             host: Some(b"Evil.Example.:8000".into()),
             user_agent: Some(b"curl/8.5.0".into()),
-            headers: vec![(b"X-Key".into(), b"Value".into()), (b"x-key".into(), b"other".into())],
+            headers: Headers::from_iter([(&b"X-Key"[..], &b"Value"[..]), (b"x-key", b"other")]),
             body: b"a=1&b=2".into(),
             declared_length: Some(5000),
             ..Request::default()

@@ -101,8 +101,8 @@ impl ObservationBatch {
     }
 
     /// Adds an HTTP response.
-    pub fn http_response(&mut self, head: Head, response: http::Response) {
-        self.entries.push((head, Stored::HttpResponse(Arc::new(response))));
+    pub fn http_response(&mut self, head: Head, response: impl Into<Arc<http::Response>>) {
+        self.entries.push((head, Stored::HttpResponse(response.into())));
     }
 
     /// The observations in order.

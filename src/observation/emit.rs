@@ -139,7 +139,7 @@ impl<'b> Emitter<'b> {
                 }
                 http::HttpEvent::Response(response) => {
                     let head = self.head(Direction::ToClient, roles);
-                    self.batch.http_response(head, *response);
+                    self.batch.http_response(head, response);
                 }
                 http::HttpEvent::Tunnel(into) => tunnel = Some(into),
             }
