@@ -137,12 +137,8 @@ impl HttpStream {
             204 | 304 => Framing::Empty,
             _ => fields.response_framing(),
         };
-        let mut response = Response {
-            status: line.status,
-            version: line.version.to_vec(),
-            flags,
-            ..Response::default()
-        };
+        let mut response =
+            Response { status: line.status, version: line.version.to_vec(), flags, ..Response::default() };
         fields.fill_response(&mut response);
         self.side(direction).message = Some(Message::Response(Arc::new(response)));
         self.grants_tunnel = opens_tunnel;

@@ -348,12 +348,21 @@ impl HttpStream {
         if !side.wants_body() {
             return;
         }
+        let rest = match &side.state {
+            State::Body(body) => body.plain_bytes().unwrap_or_default(),
+            _ => 0,
+        };
         let Some(message) = &mut side.message else { return };
         let body = match message {
             Message::Request(request) => &mut Arc::make_mut(request).body,
             Message::Response(response) => &mut Arc::make_mut(response).body,
         };
         let room = HTTP_BODY_BYTES.saturating_sub(body.len()).min(data.len());
+        if body.is_empty() {
+            // Room for the next piece too, if there is one; more than that would be lent on its word alone.
+            let rest = usize::try_from(rest).unwrap_or(usize::MAX);
+            body.reserve_exact(HTTP_BODY_BYTES.min(room.saturating_add(rest.min(room))));
+        }
         body.extend_from_slice(data.get(..room).unwrap_or_default());
         if body.len() >= HTTP_BODY_BYTES && matches!(message, Message::Request(_)) {
             self.emit_request(direction, 0, out);
