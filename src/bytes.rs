@@ -109,7 +109,7 @@ pub fn find_byte(bytes: &[u8], byte: u8) -> Option<usize> {
     let (words, rest) = bytes.as_chunks();
     for (index, &word) in words.iter().enumerate() {
         // Zero where the byte is; the lowest of the high bits that are left then is that of the first zero.
-        let differs = u64::from_le_bytes(word) ^ ONES * u64::from(byte);
+        let differs = u64::from_le_bytes(word) ^ (ONES * u64::from(byte));
         let zeros = differs.wrapping_sub(ONES) & !differs & HIGH_BITS;
         if zeros != 0 {
             return Some(8 * index + zeros.trailing_zeros() as usize / 8);

@@ -53,7 +53,7 @@ impl Fields {
     }
 
     fn add(&mut self, line: &[u8]) {
-        if line.iter().any(|byte| matches!(byte, 0 | b'\r')) {
+        if find_byte(line, b'\r').or_else(|| find_byte(line, 0)).is_some() {
             self.flags.set(HttpFlags::GRAMMAR);
         }
         let is_folded = matches!(line.first(), Some(b' ' | b'\t'));
