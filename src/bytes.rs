@@ -101,6 +101,24 @@ pub fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {
     bytes.get(offset..offset.checked_add(4)?)?.try_into().ok().map(u32::from_be_bytes)
 }
 
+/// Where `byte` stands first in `bytes`, found eight bytes at a time: what is looked for is a few dozen
+/// bytes away, where a call of the C library's would not pay.
+pub fn find_byte(bytes: &[u8], byte: u8) -> Option<usize> {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGH_BITS: u64 = ONES << 7;
+    let (words, rest) = bytes.as_chunks();
+    for (index, &word) in words.iter().enumerate() {
+        // Zero where the byte is; the lowest of the high bits that are left then is that of the first zero.
+        let differs = u64::from_le_bytes(word) ^ (ONES * u64::from(byte));
+        let zeros = differs.wrapping_sub(ONES) & !differs & HIGH_BITS;
+        if zeros != 0 {
+            return Some(8 * index + zeros.trailing_zeros() as usize / 8);
+        }
+    }
+    let in_rest = rest.iter().position(|&other| other == byte)?;
+    Some(8 * words.len() + in_rest)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,5 +132,24 @@ mod tests {
         assert_eq!(reader.take_up_to(9), [3]);
         assert!(reader.is_empty());
         assert_eq!(reader.take(usize::MAX), None);
+    }
+
+    #[test]
+    fn a_byte_is_found_where_it_stands_first() {
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        for length in 0..2000 {
+            let bytes: Vec<u8> = (0..length % 67)
+                .map(|_| {
+                    state ^= state << 13;
+                    state ^= state >> 7;
+                    state ^= state << 17;
+                    // Few values, among them the neighbours that carries would reach.
+                    [0, 1, 9, 10, 11, 127, 128, 138, 255][(state >> 33) as usize % 9]
+                })
+                .collect();
+            for byte in [0, 10, 11, 128, 255] {
+                assert_eq!(find_byte(&bytes, byte), bytes.iter().position(|&other| other == byte));
+            }
+        }
     }
 }

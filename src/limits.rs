@@ -71,6 +71,8 @@ pub const QUIC_OPENED_PACKETS: u8 = 32;
 pub const QUIC_CRYPTO_STRETCHES: usize = 64;
 /// Application protocols of one ClientHello that are kept.
 pub const TLS_ALPN: usize = 64;
+/// Bytes of a hello's lists that are kept for its fingerprints; those of a longer one are made at once.
+pub const TLS_OFFER_BYTES: usize = 1 << 10;
 /// Bytes of any text from the wire in an event; longer ones are cut and marked.
 pub const TEXT_BYTES: usize = 2 << 10;
 /// Bytes of a whole event line.

@@ -306,10 +306,14 @@ impl Proposals<'_, '_> {
                 sighting
             });
         }
-        context.indicators.ja3(&hello.ja3, &mut self.hits);
-        self.take_hits(|| sighting(if is_quic { "quic.ja3" } else { "tls.ja3" }, &hello.ja3));
-        context.indicators.ja4(&hello.ja4, &mut self.hits);
-        self.take_hits(|| sighting(if is_quic { "quic.ja4" } else { "tls.ja4" }, &hello.ja4));
+        if context.indicators.has_texts(Kind::Ja3) {
+            context.indicators.ja3(hello.ja3(), &mut self.hits);
+            self.take_hits(|| sighting(if is_quic { "quic.ja3" } else { "tls.ja3" }, hello.ja3()));
+        }
+        if context.indicators.has_texts(Kind::Ja4) {
+            context.indicators.ja4(hello.ja4(), &mut self.hits);
+            self.take_hits(|| sighting(if is_quic { "quic.ja4" } else { "tls.ja4" }, hello.ja4()));
+        }
     }
 
     fn certificates(&mut self, chain: &Arc<[tls::Certificate]>) {

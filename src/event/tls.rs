@@ -73,8 +73,8 @@ impl<'a> TlsObject<'a> {
             notbefore: readable.map(|leaf| Shown(CertificateTime(leaf.not_before))),
             notafter: readable.map(|leaf| Shown(CertificateTime(leaf.not_after))),
             subjectaltname: bounds.head(names).iter().map(|name| wire(name.as_bytes())).collect(),
-            ja3: client.and_then(|client| Ja3::new(&client.ja3, &client.ja3_text, bounds)),
-            ja3s: server.and_then(|server| Ja3::new(&server.ja3s, &server.ja3s_text, bounds)),
+            ja3: client.and_then(|client| Ja3::new(client.ja3(), client.ja3_text(), bounds)),
+            ja3s: server.and_then(|server| Ja3::new(server.ja3s(), server.ja3s_text(), bounds)),
             ja4: client.and_then(ja4),
             client_alpns: bounds.head(alpns).iter().map(|name| wire(name)).collect(),
             server_alpns: server.and_then(|server| server.alpn.as_deref()).map(|name| [wire(name)]),
@@ -121,7 +121,7 @@ impl<'a> QuicObject<'a> {
                 other => format!("0x{other:08x}").into(),
             },
             sni: hello.sni.as_deref().map(wire),
-            ja3: Ja3::new(&hello.ja3, &hello.ja3_text, bounds),
+            ja3: Ja3::new(hello.ja3(), hello.ja3_text(), bounds),
             ja4: ja4(hello),
             extensions: alpn.into_iter().collect(),
         }
@@ -145,7 +145,7 @@ impl<'a> Ja3<'a> {
 }
 
 fn ja4(hello: &ClientHello) -> Option<&str> {
-    Some(hello.ja4.as_str()).filter(|text| !text.is_empty())
+    Some(hello.ja4()).filter(|text| !text.is_empty())
 }
 
 /// A serial number as EVE writes it: pairs of upper-case hexadecimal digits with colons between them.

@@ -168,6 +168,11 @@ impl Indicators {
         self.text(Kind::UserAgent, user_agent, hits);
     }
 
+    /// Whether there is any claim of `kind`, which is one of text: if not, what it is about need not be made.
+    pub fn has_texts(&self, kind: Kind) -> bool {
+        self.texts.has(kind)
+    }
+
     /// Claims about a JA3 hash, 32 hexadecimal digits.
     pub fn ja3(&self, ja3: &str, hits: &mut Vec<ClaimId>) {
         self.text(Kind::Ja3, ja3.as_bytes(), hits);
@@ -454,6 +459,7 @@ mod tests {
             ask(&mut hits);
             hits.len()
         };
+        assert!(indicators.has_texts(Kind::Ja3) && !Indicators::default().has_texts(Kind::Ja3));
         assert_eq!(count(&|hits| indicators.ja3("0123456789abcdef0123456789abcdef", hits)), 1);
         assert_eq!(count(&|hits| indicators.ja3("0123456789abcdef0123456789abcdee", hits)), 0);
         assert_eq!(count(&|hits| indicators.ja4("t13d1516h2_8daaf6152771_b186095e22b6", hits)), 1);

@@ -346,8 +346,8 @@ mod tests {
     use super::super::{Knowledge, Loader};
     use super::*;
     use crate::protocol::dns::NameBuf;
-    use crate::protocol::http::{Request, Response};
-    use crate::protocol::tls::{Certificate, ClientHello};
+    use crate::protocol::http::{Headers, Request, Response};
+    use crate::protocol::tls::{Certificate, ClientHello, Fingerprints};
 
     fn load(conditions: &str) -> Knowledge {
         let text = format!(
@@ -377,7 +377,7 @@ mod tests {
             target: b"/gate?x=1".into(),
             host: Some(b"Evil.Example.:8000".into()),
             user_agent: Some(b"curl/8.5.0".into()),
-            headers: vec![(b"X-Key".into(), b"Value".into()), (b"x-key".into(), b"other".into())],
+            headers: Headers::from_iter([(&b"X-Key"[..], &b"Value"[..]), (b"x-key", b"other")]),
             body: b"a=1&b=2".into(),
             declared_length: Some(5000),
             ..Request::default()
@@ -452,7 +452,11 @@ mod tests {
     #[test]
     fn absent_needs_a_message_that_could_have_it() {
         let no_name = load("all = [{ field = \"tls.sni\", absent = true }]");
-        let hello = ClientHello { ja4: "t13d".into(), alpn: vec![b"h2".to_vec()], ..ClientHello::default() };
+        let hello = ClientHello {
+            fingerprints: Fingerprints::known(String::new(), String::new(), "t13d".into()),
+            alpn: vec![b"h2".to_vec()],
+            ..ClientHello::default()
+        };
         assert!(holds(&no_name, ExchangeFacts::client_hello(remote(), &hello)));
         assert!(!holds(&no_name, ExchangeFacts::request(remote(), &request())));
         let named = ClientHello { sni: Some(b"Evil.Example".into()), ..hello };

@@ -38,10 +38,15 @@ impl TextTable {
         None
     }
 
+    /// Whether there is a claim of `kind`.
+    pub(super) fn has(&self, kind: Kind) -> bool {
+        self.kinds & 1 << kind as u16 != 0
+    }
+
     /// Calls `hit` for each claim of `kind` whose value is `text` when ASCII case is left aside; the
     /// caller looks at the case where it matters.
     pub(super) fn find(&self, kind: Kind, text: &[u8], claims: &Claims, mut hit: impl FnMut(ClaimId)) {
-        if self.kinds & 1 << kind as u16 == 0 {
+        if !self.has(kind) {
             return;
         }
         for &id in self.texts.iter_hash(hash_text(kind, text)) {
@@ -61,7 +66,7 @@ impl TextTable {
         claims: &Claims,
         mut hit: impl FnMut(ClaimId),
     ) {
-        if self.kinds & 1 << Kind::Url as u16 == 0 {
+        if !self.has(Kind::Url) {
             return;
         }
         for &id in self.texts.iter_hash(hash_url(host, port, target)) {

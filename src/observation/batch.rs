@@ -123,18 +123,18 @@ impl ObservationBatch {
     }
 
     /// Adds a server's TLS hello.
-    pub fn tls_server(&mut self, head: Head, hello: tls::ServerHello) {
-        self.entries.push((head, Stored::TlsServer(Arc::new(hello))));
+    pub fn tls_server(&mut self, head: Head, hello: Arc<tls::ServerHello>) {
+        self.entries.push((head, Stored::TlsServer(hello)));
     }
 
     /// Adds a server's certificates, with the hello that they answer if that was seen.
     pub fn certificates(
         &mut self,
         head: Head,
-        chain: Vec<tls::Certificate>,
+        chain: Arc<[tls::Certificate]>,
         hello: Option<Arc<tls::ClientHello>>,
     ) {
-        self.entries.push((head, Stored::Certificates(chain.into(), hello)));
+        self.entries.push((head, Stored::Certificates(chain, hello)));
     }
 
     /// Adds a QUIC client's hello.
@@ -148,8 +148,8 @@ impl ObservationBatch {
     }
 
     /// Adds an HTTP response.
-    pub fn http_response(&mut self, head: Head, response: http::Response) {
-        self.entries.push((head, Stored::HttpResponse(Arc::new(response))));
+    pub fn http_response(&mut self, head: Head, response: impl Into<Arc<http::Response>>) {
+        self.entries.push((head, Stored::HttpResponse(response.into())));
     }
 
     /// The observations in order.

@@ -106,7 +106,6 @@ impl<'b> Emitter<'b> {
             match event {
                 tls::TlsEvent::ClientHello(hello) => {
                     let head = self.head(Direction::ToServer, roles);
-                    let hello = Arc::new(hello);
                     *kept = Some(Arc::clone(&hello));
                     self.batch.tls_client(head, hello);
                 }
@@ -140,7 +139,7 @@ impl<'b> Emitter<'b> {
                 }
                 http::HttpEvent::Response(response) => {
                     let head = self.head(Direction::ToClient, roles);
-                    self.batch.http_response(head, *response);
+                    self.batch.http_response(head, response);
                 }
                 http::HttpEvent::Tunnel(into) => tunnel = Some(into),
             }

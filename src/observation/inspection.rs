@@ -28,8 +28,8 @@ pub struct Inspection {
     reader: Reader,
     /// Bytes of each side that were looked at in vain.
     looked: [u64; 2],
-    /// First bytes of each side that may be the beginning of a protocol.
-    head: [Vec<u8>; 2],
+    /// First bytes of each side that may be the beginning of a protocol. Few connections have any.
+    heads: Option<Box<[Vec<u8>; 2]>>,
     app: &'static str,
     /// Whether the beginning of the connection was not captured.
     midstream: bool,
@@ -86,7 +86,7 @@ impl Inspection {
             Reader::Tls(tls) => tls.stream.held() + if tls.hello.is_some() { HELLO_COST } else { 0 },
             Reader::Http(stream) => stream.held(),
         };
-        reader + self.head.iter().map(Vec::capacity).sum::<usize>()
+        reader + self.heads.iter().flat_map(|heads| heads.iter()).map(Vec::capacity).sum::<usize>()
     }
 
     /// Takes a piece of one side, in order; the answer says what is wanted of that side next.
@@ -96,7 +96,7 @@ impl Inspection {
             (Reader::Unknown, Piece::Data(bytes)) => self.identify(direction, bytes, emitter),
             (Reader::Unknown, Piece::Gap(_) | Piece::Skipped(_)) => {
                 // What began before the gap will not be completed.
-                if let Some(head) = self.head.get_mut(direction.index()) {
+                if let Some(head) = self.heads.as_mut().and_then(|heads| heads.get_mut(direction.index())) {
                     head.clear();
                 }
                 Need::More
@@ -123,7 +123,7 @@ impl Inspection {
                 let roles = Roles { swapped: self.swapped, relayed: self.relayed };
                 emitter.tls(events, roles, &mut tls.hello);
                 if BOTH.iter().all(|&side| tls.stream.need(side) == Need::Nothing) {
-                    tls.hello = None;
+                    self.reader = Reader::Over;
                 }
                 need
             }
@@ -142,7 +142,9 @@ impl Inspection {
 
     /// Tells what is left when the connection ends, or when others need the room; reads nothing more.
     pub fn finish(&mut self, emitter: &mut Emitter<'_>) {
-        for (looked, head) in self.looked.iter_mut().zip(std::mem::take(&mut self.head)) {
+        for (looked, head) in
+            self.looked.iter_mut().zip(self.heads.take().into_iter().flat_map(|heads| *heads))
+        {
             *looked += head.len() as u64;
         }
         let roles = Roles { swapped: self.swapped, relayed: self.relayed };
@@ -188,8 +190,8 @@ impl Inspection {
     /// its sender waits for the answer.
     fn identify(&mut self, direction: Direction, bytes: &[u8], emitter: &mut Emitter<'_>) -> Need {
         let (side, other) = (direction.index(), direction.reverse().index());
-        let mut heads = std::mem::take(&mut self.head);
-        let mut held = std::mem::take(&mut heads[side]);
+        let mut heads = self.heads.take();
+        let mut held = heads.as_mut().map(|heads| std::mem::take(&mut heads[side])).unwrap_or_default();
         let before = held.len();
         let joined = if before > 0 {
             held.extend_from_slice(bytes);
@@ -197,7 +199,11 @@ impl Inspection {
         } else {
             bytes
         };
-        let found = [joined, bytes].into_iter().find_map(|first| Some((first, protocol_of(first, emitter)?)));
+        let alone = (before > 0).then_some(bytes);
+        let found = [Some(joined), alone]
+            .into_iter()
+            .flatten()
+            .find_map(|first| Some((first, protocol_of(first, emitter)?)));
         let Some((first, protocol)) = found else {
             let passed = if may_become_clear(joined) {
                 if before == 0 {
@@ -212,8 +218,10 @@ impl Inspection {
                 held.clear();
                 passed
             };
-            heads[side] = held;
-            self.head = heads;
+            if held.capacity() > 0 || heads.is_some() {
+                heads.get_or_insert_default()[side] = held;
+            }
+            self.heads = heads;
             self.looked[side] += passed as u64;
             return if self.looked[side] >= limits::IDENTIFY_BYTES { Need::Nothing } else { Need::More };
         };
@@ -221,7 +229,7 @@ impl Inspection {
         self.relayed |= is_behind && !self.midstream;
         (self.app, self.reader) = protocol.reader();
         // What the other side has sent so far belongs to the same protocol if it can.
-        let waiting = std::mem::take(&mut heads[other]);
+        let waiting = heads.map(|mut heads| std::mem::take(&mut heads[other])).unwrap_or_default();
         if !waiting.is_empty() && protocol.verdict(&waiting) != Verdict::No {
             self.piece(direction.reverse(), Piece::Data(&waiting), emitter);
         }

@@ -42,7 +42,7 @@ pub struct Tracked {
     pub holding: Holding,
 }
 
-/// What is known of a flow's protocol; one of the two stays empty.
+/// What is known of a flow's protocol; one of the two stays empty, and an empty one owns no memory.
 #[derive(Debug, Default)]
 pub struct Inspections {
     /// Of a TCP connection.

@@ -146,8 +146,11 @@ fn every_kind_of_message_has_its_object() {
     let hello = tls::ClientHello {
         sni: Some(b"c2.example.net".to_vec()),
         alpn: vec![b"h2".to_vec(), b"http/1.1".to_vec()],
-        ja3: "0123456789abcdef0123456789abcdef".into(),
-        ja4: "t13d1516h2_8daaf6152771_e5627efa2ab1".into(),
+        fingerprints: tls::Fingerprints::known(
+            String::new(),
+            "0123456789abcdef0123456789abcdef".into(),
+            "t13d1516h2_8daaf6152771_e5627efa2ab1".into(),
+        ),
         ..tls::ClientHello::default()
     };
     let quic = quic::QuicHello { version: 1, hello: hello.clone() };

@@ -194,17 +194,20 @@ fn hello(sni: &str) -> tls::ClientHello {
         version: 0x0304,
         sni: Some(sni.as_bytes().to_vec()),
         alpn: vec![b"h2".to_vec()],
-        ja3_text: "771,4865,0,29,0".into(),
-        ja3: "0123456789abcdef0123456789abcdef".into(),
-        ja4: "t13d1516h2_8daaf6152771_e5627efa2ab1".into(),
+        fingerprints: tls::Fingerprints::known(
+            "771,4865,0,29,0".into(),
+            "0123456789abcdef0123456789abcdef".into(),
+            "t13d1516h2_8daaf6152771_e5627efa2ab1".into(),
+        ),
         ech: true,
         ..tls::ClientHello::default()
     }
 }
 
-fn server(version: u16, retry: bool) -> tls::ServerHello {
-    let ja3s = "ffffffffffffffffffffffffffffffff".into();
-    tls::ServerHello { version, retry, ja3s, alpn: Some(b"h2".to_vec()), ..tls::ServerHello::default() }
+fn server(version: u16, retry: bool) -> Arc<tls::ServerHello> {
+    let fingerprint = tls::ServerFingerprint::known(String::new(), "ffffffffffffffffffffffffffffffff".into());
+    let alpn = Some(b"h2".to_vec());
+    Arc::new(tls::ServerHello { version, retry, fingerprint, alpn, ..tls::ServerHello::default() })
 }
 
 fn certificate() -> tls::Certificate {
@@ -226,7 +229,7 @@ fn a_tls_connection_is_one_record() {
     let events = records_of(|batch| {
         batch.tls_client(tcp(4, ToServer), Arc::new(hello("c2.example.net")));
         batch.tls_server(tcp(5, ToClient), server(0x0303, false));
-        batch.certificates(tcp(6, ToClient), vec![certificate()], None);
+        batch.certificates(tcp(6, ToClient), Arc::new([certificate()]), None);
         batch.tls_client(tcp(7, ToServer), Arc::new(hello("second.example.net")));
         batch.flow_closed(tcp(8, ToServer), closed(FlowEnd::Fin, TcpState::Closed));
     });

@@ -197,7 +197,7 @@ fn text(bytes: &[u8]) -> String {
 fn answers(path: &Path) -> Vec<String> {
     let answer = |event: HttpEvent| match event {
         HttpEvent::Response(response) => {
-            let request = response.request.unwrap_or_default();
+            let request = response.request.clone().unwrap_or_default();
             let (method, path) = (text(&request.method), text(request.path()));
             Some(format!("{method} {path} > {} {}", response.status, response.body_length))
         }

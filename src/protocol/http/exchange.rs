@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use super::Request;
+use super::{Headers, Request};
 use crate::limits::{HTTP_PENDING_BYTES, HTTP_PENDING_REQUESTS};
 
 /// A request as its response needs it.
@@ -130,8 +130,8 @@ fn weight(request: &Request) -> usize {
 }
 
 /// What the fields of a message cost to keep.
-pub(super) fn fields_weight(fields: &[(Vec<u8>, Vec<u8>)]) -> usize {
-    fields.iter().map(|(name, value)| name.len() + value.len() + 64).sum()
+pub(super) fn fields_weight(fields: &Headers) -> usize {
+    fields.bytes() + 64 * fields.len()
 }
 
 #[cfg(test)]

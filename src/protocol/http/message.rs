@@ -12,7 +12,7 @@ use super::{
     side::{HeadBreak, Message, StartLine, State},
     start_line::{Role, cut_request_line, may_start, request_line, status_line},
 };
-use crate::{flow::Direction, protocol::Verdict};
+use crate::{bytes::find_byte, flow::Direction, protocol::Verdict};
 
 /// Bytes that a client sent behind CONNECT which wait for the answer.
 const EARLY_BYTES: usize = 4 << 10;
@@ -26,7 +26,7 @@ impl HttpStream {
         broken: Option<HeadBreak>,
         out: &mut Vec<HttpEvent>,
     ) {
-        let line_end = head.iter().position(|byte| *byte == b'\n').map_or(head.len(), |feed| feed + 1);
+        let line_end = find_byte(head, b'\n').map_or(head.len(), |feed| feed + 1);
         let (line, lines) = head.split_at(line_end);
         let is_response = match self.role(direction) {
             Some(role) => role == Role::Server,
@@ -81,14 +81,14 @@ impl HttpStream {
         let fields = Fields::read(lines);
         let kind = Kind::of(line.method);
         let framing = if kind == Kind::Connect { Framing::Empty } else { fields.request_framing() };
-        let mut request = Box::new(Request {
+        let mut request = Request {
             index: self.requests,
             method: line.method.to_vec(),
             target: line.target.to_vec(),
             version: line.version.to_vec(),
             flags,
             ..Request::default()
-        });
+        };
         fields.fill_request(&mut request);
         let is_server_lost = matches!(self.side(direction.reverse()).state, State::Lost);
         if is_server_lost && !self.pipelined {
@@ -99,7 +99,7 @@ impl HttpStream {
         let is_simple = line.version.is_empty() && !flags.has(HttpFlags::HEAD_CUT);
         self.exchanges.push(self.requests, kind, is_simple);
         self.requests = self.requests.wrapping_add(1);
-        self.side(direction).message = Some(Message::Request(request));
+        self.side(direction).message = Some(Message::Request(Arc::new(request)));
         Some(framing)
     }
 
@@ -137,14 +137,10 @@ impl HttpStream {
             204 | 304 => Framing::Empty,
             _ => fields.response_framing(),
         };
-        let mut response = Box::new(Response {
-            status: line.status,
-            version: line.version.to_vec(),
-            flags,
-            ..Response::default()
-        });
+        let mut response =
+            Response { status: line.status, version: line.version.to_vec(), flags, ..Response::default() };
         fields.fill_response(&mut response);
-        self.side(direction).message = Some(Message::Response(response));
+        self.side(direction).message = Some(Message::Response(Arc::new(response)));
         self.grants_tunnel = opens_tunnel;
         Some(framing)
     }
@@ -158,7 +154,7 @@ impl HttpStream {
         if is_due {
             self.exchanges.answer_next();
             let side = self.side(direction);
-            side.message = Some(Message::Response(Box::default()));
+            side.message = Some(Message::Response(Arc::default()));
             side.state = State::Body(Body::UntilClose);
             side.body_length = 0;
             side.torn = false;
@@ -215,7 +211,6 @@ impl HttpStream {
         side.flag(flags);
         match side.message.take() {
             Some(Message::Request(request)) => {
-                let request = Arc::<Request>::from(request);
                 self.exchanges.keep(&request);
                 out.push(HttpEvent::Request(request));
             }
@@ -226,7 +221,8 @@ impl HttpStream {
     pub(super) fn emit_response(&mut self, direction: Direction, out: &mut Vec<HttpEvent>) {
         let side = self.side(direction);
         let body_length = side.body_length;
-        let Some(Message::Response(mut response)) = side.message.take() else { return };
+        let Some(Message::Response(mut shared)) = side.message.take() else { return };
+        let response = Arc::make_mut(&mut shared);
         response.body_length = body_length;
         let client = direction.reverse();
         let last = self.requests.wrapping_sub(1);
@@ -243,7 +239,7 @@ impl HttpStream {
             response.request.clone_from(&exchange.request);
             response.request_body_length = if is_sending { sent_so_far } else { exchange.body_length };
         }
-        out.push(HttpEvent::Response(response));
+        out.push(HttpEvent::Response(shared));
         if self.grants_tunnel {
             // The tunnel will name its request.
             return;

@@ -7,6 +7,7 @@ mod captures;
 mod conversations;
 mod exchange;
 mod fuzz;
+mod headers;
 mod message;
 mod parser;
 mod side;
@@ -17,6 +18,7 @@ mod target;
 use std::sync::Arc;
 
 pub use fuzz::fuzz_http_stream;
+pub use headers::Headers;
 pub use start_line::identify;
 pub use stream::{HttpEvent, HttpStream, Tunnel};
 
@@ -40,7 +42,7 @@ pub struct Request {
     /// The Referer field's value.
     pub referer: Option<Vec<u8>>,
     /// All fields in order, names as sent, within [`crate::limits::HTTP_HEAD_BYTES`].
-    pub headers: Vec<(Vec<u8>, Vec<u8>)>,
+    pub headers: Headers,
     /// First bytes of the body, at most [`crate::limits::HTTP_BODY_BYTES`], transfer coding removed.
     pub body: Vec<u8>,
     /// The length that Content-Length declares.
@@ -66,7 +68,7 @@ pub struct Response {
     /// The Server field's value.
     pub server: Option<Vec<u8>>,
     /// All fields in order, names as sent, within [`crate::limits::HTTP_HEAD_BYTES`].
-    pub headers: Vec<(Vec<u8>, Vec<u8>)>,
+    pub headers: Headers,
     /// First bytes of the body, at most [`crate::limits::HTTP_BODY_BYTES`], transfer coding removed.
     pub body: Vec<u8>,
     /// Bytes of the response's body that went over the wire, transfer coding removed where it was read.

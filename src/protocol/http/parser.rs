@@ -3,8 +3,8 @@
 //! Lax: a line that breaks the grammar is kept as far as it makes sense and flagged, because a
 //! receiver somewhere will have understood it.
 
-use super::{HttpFlags, Request, Response, start_line::without_carriage_return, target::find};
-use crate::limits::HTTP_FIELDS;
+use super::{HttpFlags, Request, Response, headers::Headers, start_line::without_carriage_return};
+use crate::{bytes::find_byte, limits::HTTP_FIELDS};
 
 /// Where a message's body ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub(super) enum Framing {
 /// The fields of one head.
 #[derive(Debug, Default)]
 pub(super) struct Fields {
-    pub list: Vec<(Vec<u8>, Vec<u8>)>,
+    pub list: Headers,
     pub flags: HttpFlags,
     /// The first Content-Length that could be read.
     pub declared_length: Option<u64>,
@@ -38,31 +38,28 @@ impl Fields {
     /// Reads the lines behind the start line. Of a head that was cut the last line has no line feed;
     /// it is left out, because half a value is a wrong value.
     pub fn read(lines: &[u8]) -> Self {
-        let mut fields = Self::default();
-        for line in lines.split_inclusive(|byte| *byte == b'\n') {
-            let Some(line) = line.strip_suffix(b"\n").map(without_carriage_return) else { break };
+        let mut fields = Self { list: Headers::with_room(lines.len()), ..Self::default() };
+        let mut rest = lines;
+        while let Some(feed) = find_byte(rest, b'\n') {
+            let line = without_carriage_return(rest.get(..feed).unwrap_or_default());
             if line.is_empty() {
                 break;
             }
             fields.add(line);
+            rest = rest.get(feed + 1..).unwrap_or_default();
         }
         fields.read_lengths();
         fields
     }
 
     fn add(&mut self, line: &[u8]) {
-        if line.iter().any(|byte| matches!(byte, 0 | b'\r')) {
+        if find_byte(line, b'\r').or_else(|| find_byte(line, 0)).is_some() {
             self.flags.set(HttpFlags::GRAMMAR);
         }
         let is_folded = matches!(line.first(), Some(b' ' | b'\t'));
         if is_folded {
             self.flags.set(HttpFlags::GRAMMAR);
-            if let Some((_, value)) = self.list.last_mut() {
-                // obs-fold (section 5.2): the line break reads as a space.
-                if !value.is_empty() {
-                    value.push(b' ');
-                }
-                value.extend_from_slice(line.trim_ascii());
+            if self.list.unfold(line.trim_ascii()) {
                 return;
             }
         }
@@ -70,7 +67,7 @@ impl Fields {
             self.flags.set(HttpFlags::HEAD_CUT);
             return;
         }
-        let (name, value) = match line.iter().position(|byte| *byte == b':') {
+        let (name, value) = match find_byte(line, b':') {
             Some(colon) => (line.get(..colon), line.get(colon + 1..)),
             None => (None, Some(line)),
         };
@@ -79,13 +76,13 @@ impl Fields {
         if name.is_empty() || name.trim_ascii().len() != name.len() {
             self.flags.set(HttpFlags::GRAMMAR);
         }
-        self.list.push((name.trim_ascii().to_vec(), value.trim_ascii().to_vec()));
+        self.list.push(name.trim_ascii(), value.trim_ascii());
     }
 
     /// The framing fields, of which each receiver may believe another (sections 6.1 to 6.3).
     fn read_lengths(&mut self) {
         let mut lengths = 0_usize;
-        for (name, value) in &self.list {
+        for (name, value) in self.list.iter() {
             if name.eq_ignore_ascii_case(b"Content-Length") {
                 for item in value.split(|byte| *byte == b',') {
                     lengths += 1;
@@ -137,14 +134,24 @@ impl Fields {
 
     /// Moves the fields into a request.
     pub fn fill_request(self, request: &mut Request) {
-        let value = |name| find(&self.list, name).map(<[u8]>::to_vec);
-        request.host = value("Host");
-        request.user_agent = value("User-Agent");
-        request.content_type = value("Content-Type");
-        request.referer = value("Referer");
+        let mut hosts = 0;
+        for (name, value) in self.list.iter() {
+            let place = if name.eq_ignore_ascii_case(b"Host") {
+                hosts += 1;
+                &mut request.host
+            } else if name.eq_ignore_ascii_case(b"User-Agent") {
+                &mut request.user_agent
+            } else if name.eq_ignore_ascii_case(b"Content-Type") {
+                &mut request.content_type
+            } else if name.eq_ignore_ascii_case(b"Referer") {
+                &mut request.referer
+            } else {
+                continue;
+            };
+            place.get_or_insert_with(|| value.to_vec());
+        }
         request.declared_length = self.declared_length;
         request.flags.set(self.flags.0);
-        let hosts = self.list.iter().filter(|(name, _)| name.eq_ignore_ascii_case(b"Host")).count();
         if hosts > 1 || request.host_disagrees() {
             request.flags.set(HttpFlags::HOST_AMBIGUOUS);
         }
@@ -153,10 +160,18 @@ impl Fields {
 
     /// Moves the fields into a response.
     pub fn fill_response(self, response: &mut Response) {
-        let value = |name| find(&self.list, name).map(<[u8]>::to_vec);
-        response.content_type = value("Content-Type");
-        response.location = value("Location");
-        response.server = value("Server");
+        for (name, value) in self.list.iter() {
+            let place = if name.eq_ignore_ascii_case(b"Content-Type") {
+                &mut response.content_type
+            } else if name.eq_ignore_ascii_case(b"Location") {
+                &mut response.location
+            } else if name.eq_ignore_ascii_case(b"Server") {
+                &mut response.server
+            } else {
+                continue;
+            };
+            place.get_or_insert_with(|| value.to_vec());
+        }
         response.flags.set(self.flags.0);
         response.headers = self.list;
     }
@@ -174,7 +189,7 @@ pub(super) enum HeadEnd {
 /// Looks for the blank line that ends a head, from `scanned` on.
 pub(super) fn head_end(bytes: &[u8], scanned: usize) -> HeadEnd {
     let mut at = scanned;
-    while let Some(feed) = bytes.get(at..).and_then(|rest| rest.iter().position(|byte| *byte == b'\n')) {
+    while let Some(feed) = bytes.get(at..).and_then(|rest| find_byte(rest, b'\n')) {
         let after = at + feed + 1;
         match bytes.get(after..).unwrap_or_default() {
             [b'\n', ..] => return HeadEnd::At(after + 1),
@@ -213,7 +228,7 @@ mod tests {
     use super::*;
 
     fn value(fields: &Fields, name: &str) -> Option<String> {
-        find(&fields.list, name).map(|value| value.escape_ascii().to_string())
+        fields.list.get(name).map(|value| value.escape_ascii().to_string())
     }
 
     #[test]

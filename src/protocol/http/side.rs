@@ -1,5 +1,7 @@
 //! One direction's state: where in which message its next byte stands.
 
+use std::sync::Arc;
+
 use super::{Request, Response, body::Body, exchange::fields_weight, parser::Framing};
 use crate::limits::HTTP_BODY_BYTES;
 
@@ -56,8 +58,10 @@ pub(super) enum StartLine {
 
 #[derive(Debug)]
 pub(super) enum Message {
-    Request(Box<Request>),
-    Response(Box<Response>),
+    /// Shared with nobody until it is emitted.
+    Request(Arc<Request>),
+    /// In the same way.
+    Response(Arc<Response>),
 }
 
 /// Why a head is not whole.
@@ -96,8 +100,8 @@ impl Side {
 
     pub(super) fn flag(&mut self, flags: u16) {
         match &mut self.message {
-            Some(Message::Request(request)) => request.flags.set(flags),
-            Some(Message::Response(response)) => response.flags.set(flags),
+            Some(Message::Request(request)) => Arc::make_mut(request).flags.set(flags),
+            Some(Message::Response(response)) => Arc::make_mut(response).flags.set(flags),
             None => {}
         }
     }

@@ -180,6 +180,8 @@ pub(super) fn status_line(line: &[u8]) -> Option<StatusLine<'_>> {
 pub(super) fn may_start(prefix: &[u8], role: Role) -> bool {
     match role {
         Role::Client => {
+            // A longer method and its line end are none.
+            let prefix = prefix.get(..METHOD_BYTES + 2).unwrap_or(prefix);
             let method = split_at_space(prefix).0;
             let method = if method.len() == prefix.len() { without_carriage_return(method) } else { method };
             method.len() <= METHOD_BYTES && (is_token(method) || prefix.is_empty())

@@ -15,6 +15,7 @@ use super::{
     start_line::{Role, cut_request_line, find_start_line, may_start, request_line, status_line},
 };
 use crate::{
+    bytes::find_byte,
     flow::{Direction, Piece},
     limits::{HTTP_BODY_BYTES, HTTP_HEAD_BYTES, HTTP_RESYNC_BYTES},
     protocol::Need,
@@ -30,7 +31,7 @@ pub enum HttpEvent {
     /// were read, or no more of them can come. It comes before its response.
     Request(Arc<Request>),
     /// A response, at its end, so that the sizes are known. Interim ones (1xx) are read over.
-    Response(Box<Response>),
+    Response(Arc<Response>),
     /// From here on the connection is something else: CONNECT or an upgrade was granted. The stream
     /// reads nothing more.
     Tunnel(Box<Tunnel>),
@@ -249,7 +250,7 @@ impl HttpStream {
         let known = side.held.len();
         let room = HTTP_HEAD_BYTES.saturating_sub(known).min(bytes.len());
         let reachable = bytes.get(..room).unwrap_or_default();
-        let line_end = reachable.iter().position(|byte| *byte == b'\n').map(|feed| feed + 1);
+        let line_end = find_byte(reachable, b'\n').map(|feed| feed + 1);
         if known == 0
             && let Some(line_end) = line_end
             && let HeadEnd::At(end) = head_end(reachable, line_end - 1)
@@ -347,12 +348,21 @@ impl HttpStream {
         if !side.wants_body() {
             return;
         }
+        let rest = match &side.state {
+            State::Body(body) => body.plain_bytes().unwrap_or_default(),
+            _ => 0,
+        };
         let Some(message) = &mut side.message else { return };
         let body = match message {
-            Message::Request(request) => &mut request.body,
-            Message::Response(response) => &mut response.body,
+            Message::Request(request) => &mut Arc::make_mut(request).body,
+            Message::Response(response) => &mut Arc::make_mut(response).body,
         };
         let room = HTTP_BODY_BYTES.saturating_sub(body.len()).min(data.len());
+        if body.is_empty() {
+            // Room for the next piece too, if there is one; more than that would be lent on its word alone.
+            let rest = usize::try_from(rest).unwrap_or(usize::MAX);
+            body.reserve_exact(HTTP_BODY_BYTES.min(room.saturating_add(rest.min(room))));
+        }
         body.extend_from_slice(data.get(..room).unwrap_or_default());
         if body.len() >= HTTP_BODY_BYTES && matches!(message, Message::Request(_)) {
             self.emit_request(direction, 0, out);
@@ -369,7 +379,7 @@ impl HttpStream {
             return bytes.len();
         }
         let reachable = bytes.get(..allowed.min(bytes.len())).unwrap_or_default();
-        let line_end = reachable.iter().position(|byte| *byte == b'\n').map(|feed| feed + 1);
+        let line_end = find_byte(reachable, b'\n').map(|feed| feed + 1);
         let taken = line_end.unwrap_or(reachable.len());
         side.searched += taken as u64;
         // Of a long line only the end counts; twice as much is held so that it moves rarely.

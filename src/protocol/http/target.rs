@@ -7,7 +7,7 @@ use super::{Request, Response};
 impl Request {
     /// The first field of this name, whatever its letter case.
     pub fn header(&self, name: &str) -> Option<&[u8]> {
-        find(&self.headers, name)
+        self.headers.get(name)
     }
 
     /// The path without the query: of `http://host/path?query` it is `/path`, of `http://host` it is
@@ -95,14 +95,8 @@ impl Request {
 impl Response {
     /// The first field of this name, whatever its letter case.
     pub fn header(&self, name: &str) -> Option<&[u8]> {
-        find(&self.headers, name)
+        self.headers.get(name)
     }
-}
-
-/// The value of the first field of this name.
-pub(super) fn find<'a>(headers: &'a [(Vec<u8>, Vec<u8>)], name: &str) -> Option<&'a [u8]> {
-    let found = headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes()));
-    found.map(|(_, value)| value.as_slice())
 }
 
 /// `bytes` before and from the first of `ends`.

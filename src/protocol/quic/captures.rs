@@ -21,20 +21,20 @@ fn server_names_are_those_of_the_manifest() {
             let (client, stream) = flows.entry(key).or_insert((payload.source, QuicStream::new()));
             let direction = if *client == payload.source { Direction::ToServer } else { Direction::ToClient };
             if let Some(hello) = stream.datagram(direction, &payload.bytes) {
-                let sni = hello.hello.sni.unwrap_or_default();
+                let sni = hello.hello.sni.clone().unwrap_or_default();
                 let sni = String::from_utf8_lossy(&sni).into_owned();
                 println!(
                     "{file} {} > {}: version {} {sni:?} {} {} cut {}",
                     payload.source,
                     payload.destination,
                     version_name(hello.version),
-                    hello.hello.ja3,
-                    hello.hello.ja4,
+                    hello.hello.ja3(),
+                    hello.hello.ja4(),
                     hello.hello.cut
                 );
                 if file.contains("FoxIO") {
                     // As FoxIO documents it.
-                    assert_eq!(hello.hello.ja4, "q13d0310h3_55b375c5d22e_cd85d2d88918");
+                    assert_eq!(hello.hello.ja4(), "q13d0310h3_55b375c5d22e_cd85d2d88918");
                 }
                 names.insert(sni);
             }

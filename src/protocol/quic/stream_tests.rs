@@ -39,7 +39,7 @@ fn the_hello_of_the_specifications_is_read() {
         let hello = stream.datagram(ToServer, &packet).unwrap();
         assert_eq!((hello.version, sni(&hello)), (version, &b"example.com"[..]));
         assert_eq!(hello.hello.alpn, [b"alpn".to_vec()]);
-        assert!(hello.hello.ja4.starts_with("q13d0211an_") && !hello.hello.cut, "{}", hello.hello.ja4);
+        assert!(hello.hello.ja4().starts_with("q13d0211an_") && !hello.hello.cut, "{}", hello.hello.ja4());
         assert_eq!((stream.need(), stream.held()), (Need::Nothing, 0));
         assert_eq!(stream.datagram(ToServer, &packet), None);
     }
@@ -59,7 +59,7 @@ fn a_hello_of_two_datagrams_is_read_in_any_order() {
         assert_eq!(stream.need(), Need::More);
         let hello = stream.datagram(ToServer, order[1]).unwrap();
         assert_eq!(sni(&hello), b"runner.example");
-        assert!(hello.hello.ja4.starts_with("q13d1518h2_") && !hello.hello.cut);
+        assert!(hello.hello.ja4().starts_with("q13d1518h2_") && !hello.hello.cut);
     }
 }
 
@@ -130,7 +130,7 @@ fn a_capture_that_begins_late_gives_what_can_be_read() {
     assert!(stream.held() >= 900);
     let hello = stream.finish().unwrap();
     assert_eq!(sni(&hello), b"runner.example");
-    assert!(hello.hello.cut && hello.hello.ja4.is_empty());
+    assert!(hello.hello.cut && hello.hello.ja4().is_empty());
     assert_eq!((stream.held(), stream.need()), (0, Need::Nothing));
     // A beginning without a name says nothing.
     let mut stream = QuicStream::new();

@@ -141,8 +141,10 @@ fn server_names_are_those_of_the_manifest() {
         for ((source, destination, _), bytes) in streams(&file) {
             for event in events(&bytes) {
                 println!("{file} {source} > {destination}: {}", line(&event));
-                if let TlsEvent::ClientHello(ClientHello { sni: Some(sni), .. }) = event {
-                    names.insert(String::from_utf8_lossy(&sni).into_owned());
+                if let TlsEvent::ClientHello(hello) = event
+                    && let Some(sni) = &hello.sni
+                {
+                    names.insert(String::from_utf8_lossy(sni).into_owned());
                 }
             }
         }
@@ -173,8 +175,8 @@ fn fingerprints_are_those_that_others_compute() {
         let mut seen = BTreeSet::new();
         for event in streams(&file).values().flat_map(|bytes| events(bytes)) {
             match event {
-                TlsEvent::ClientHello(hello) => seen.extend([hello.ja3, hello.ja4]),
-                TlsEvent::ServerHello(hello) => seen.extend([hello.ja3s]),
+                TlsEvent::ClientHello(hello) => seen.extend([hello.ja3().to_owned(), hello.ja4().to_owned()]),
+                TlsEvent::ServerHello(hello) => seen.extend([hello.ja3s().to_owned()]),
                 _ => {}
             }
         }
@@ -207,8 +209,8 @@ fn line(event: &TlsEvent) -> String {
         TlsEvent::ClientHello(hello) => format!(
             "client {} {} {} {:?} alpn {} ech {} cut {}",
             version_name(hello.version),
-            hello.ja3,
-            hello.ja4,
+            hello.ja3(),
+            hello.ja4(),
             hello.sni.as_ref().map(|sni| String::from_utf8_lossy(sni)),
             hello.alpn.len(),
             hello.ech,
@@ -218,8 +220,8 @@ fn line(event: &TlsEvent) -> String {
             "server {} {:04x} {} {} retry {} cut {}",
             version_name(hello.version),
             hello.cipher,
-            hello.ja3s,
-            hello.ja3s_text,
+            hello.ja3s(),
+            hello.ja3s_text(),
             hello.retry,
             hello.cut
         ),

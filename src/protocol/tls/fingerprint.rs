@@ -2,8 +2,8 @@
 //!
 //! JA3 hashes the values in their order, so that a client that shuffles its extensions has many; JA4
 //! sorts them. Both leave GREASE out, JA4 among the signature algorithms too.
-
-use std::fmt::Write as _;
+//!
+//! A busy link has thousands of hellos in a second, so that no digit here goes through `core::fmt`.
 
 use md5::{Digest as _, Md5};
 use ring::digest;
@@ -11,52 +11,46 @@ use ring::digest;
 use super::is_grease;
 use super::parser::{Transport, extension};
 
-/// What a ClientHello offers, GREASE included.
-#[derive(Debug, Default)]
+/// What a ClientHello offers, GREASE included. Lists of 16-bit values are as on the wire: big-endian,
+/// an odd byte at the end means nothing.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Offer<'a> {
+    pub transport: Transport,
     pub legacy_version: u16,
-    pub ciphers: Vec<u16>,
+    /// The numerically highest of supported_versions, GREASE left out; without any the legacy version.
+    pub version: u16,
+    /// JA4's two characters of the first application protocol, see [`alpn_ends`].
+    pub alpn: [u8; 2],
+    pub ciphers: &'a [u8],
     /// Extension types in wire order.
-    pub extensions: Vec<u16>,
-    pub groups: Vec<u16>,
+    pub extensions: &'a [u8],
+    pub groups: &'a [u8],
     pub point_formats: &'a [u8],
-    pub signature_algorithms: Vec<u16>,
-    /// The values of supported_versions.
-    pub versions: Vec<u16>,
-    /// The first application protocol.
-    pub alpn: Option<&'a [u8]>,
+    pub signature_algorithms: &'a [u8],
 }
 
 /// JA3's text: version, ciphers, extensions, groups and point formats in decimal.
 pub(super) fn ja3_text(offer: &Offer<'_>) -> String {
-    let mut text = String::with_capacity(256);
-    write_decimals(&mut text, &[offer.legacy_version]);
-    for list in [&offer.ciphers, &offer.extensions, &offer.groups] {
-        text.push(',');
-        write_decimals(&mut text, list);
+    let mut text = Vec::with_capacity(256);
+    push_decimal(&mut text, offer.legacy_version);
+    for list in [offer.ciphers, offer.extensions, offer.groups] {
+        text.push(b',');
+        push_decimals(&mut text, real(list));
     }
-    text.push(',');
-    let mut separator = "";
-    for format in offer.point_formats {
-        let _ = write!(text, "{separator}{format}");
-        separator = "-";
-    }
-    text
+    text.push(b',');
+    push_decimals(&mut text, offer.point_formats.iter().copied().map(u16::from));
+    ascii(text)
 }
 
-/// JA3S's text: version, cipher and extensions in decimal.
-pub(super) fn ja3s_text(version: u16, cipher: u16, extensions: &[u16]) -> String {
-    let mut text = format!("{version},{cipher},");
-    write_decimals(&mut text, extensions);
-    text
-}
-
-fn write_decimals(text: &mut String, values: &[u16]) {
-    let mut separator = "";
-    for value in values.iter().filter(|&&value| !is_grease(value)) {
-        let _ = write!(text, "{separator}{value}");
-        separator = "-";
-    }
+/// JA3S's text: version, cipher and extensions (as on the wire) in decimal.
+pub(super) fn ja3s_text(version: u16, cipher: u16, extensions: &[u8]) -> String {
+    let mut text = Vec::with_capacity(64);
+    push_decimal(&mut text, version);
+    text.push(b',');
+    push_decimal(&mut text, cipher);
+    text.push(b',');
+    push_decimals(&mut text, real(extensions));
+    ascii(text)
 }
 
 /// MD5 of `text`, lower-case hex.
@@ -66,179 +60,178 @@ pub(super) fn md5_hex(text: &str) -> String {
 
 /// JA4: a readable part, a hash over the sorted ciphers, a hash over the sorted extensions and the
 /// signature algorithms in their order.
-pub(super) fn ja4(offer: &Offer<'_>, transport: Transport) -> String {
-    let real = |list: &[u16]| list.iter().copied().filter(|&value| !is_grease(value)).collect::<Vec<_>>();
-    let mut ciphers = real(&offer.ciphers);
-    let mut extensions = real(&offer.extensions);
-    let algorithms = real(&offer.signature_algorithms);
-    let count = |list: &[u16]| list.len().min(99);
-
-    let mut out = String::with_capacity(36);
-    let [first, last] = alpn_ends(offer.alpn);
-    let _ = write!(
-        out,
-        "{}{}{}{:02}{:02}{first}{last}_",
-        if transport == Transport::Quic { 'q' } else { 't' },
-        version_code(offer),
-        if extensions.contains(&extension::SERVER_NAME) { 'd' } else { 'i' },
-        count(&ciphers),
-        count(&extensions),
-    );
-
-    ciphers.sort_unstable();
-    out.push_str(&hash12(&ciphers, &[]));
-    out.push('_');
-    extensions.retain(|kind| ![extension::SERVER_NAME, extension::ALPN].contains(kind));
-    extensions.sort_unstable();
-    out.push_str(&hash12(&extensions, &algorithms));
-    out
+pub(super) fn ja4(offer: &Offer<'_>) -> String {
+    let count = |list| real(list).count().min(99) as u8;
+    let is_named = real(offer.extensions).any(|kind| kind == extension::SERVER_NAME);
+    let mut out = Vec::with_capacity(36);
+    out.push(if offer.transport == Transport::Quic { b'q' } else { b't' });
+    out.extend_from_slice(version_code(offer.version));
+    out.push(if is_named { b'd' } else { b'i' });
+    for count in [count(offer.ciphers), count(offer.extensions)] {
+        out.extend_from_slice(&[b'0' + count / 10, b'0' + count % 10]);
+    }
+    out.extend_from_slice(&offer.alpn);
+    out.push(b'_');
+    with_sorted(real(offer.ciphers), |ciphers| push_hash12(&mut out, ciphers, &[]));
+    out.push(b'_');
+    let hashed =
+        real(offer.extensions).filter(|kind| ![extension::SERVER_NAME, extension::ALPN].contains(kind));
+    with_sorted(hashed, |kinds| push_hash12(&mut out, kinds, offer.signature_algorithms));
+    ascii(out)
 }
 
-/// JA4's two characters of the version: the numerically highest of supported_versions, a draft's
-/// number too, which has no code then.
-fn version_code(offer: &Offer<'_>) -> &'static str {
-    let offered = offer.versions.iter().copied().filter(|&version| !is_grease(version)).max();
-    match offered.unwrap_or(offer.legacy_version) {
-        0x0304 => "13",
-        0x0303 => "12",
-        0x0302 => "11",
-        0x0301 => "10",
-        0x0300 => "s3",
-        0x0002 => "s2",
-        0xfeff => "d1",
-        0xfefd => "d2",
-        0xfefc => "d3",
-        _ => "00",
+/// JA4's two characters of a version; drafts have no code.
+fn version_code(version: u16) -> &'static [u8; 2] {
+    match version {
+        0x0304 => b"13",
+        0x0303 => b"12",
+        0x0302 => b"11",
+        0x0301 => b"10",
+        0x0300 => b"s3",
+        0x0002 => b"s2",
+        0xfeff => b"d1",
+        0xfefd => b"d2",
+        0xfefc => b"d3",
+        _ => b"00",
     }
 }
 
 /// JA4's two characters of the first application protocol: its ends, or the ends of its hex form
 /// when one of them is no letter or digit.
-fn alpn_ends(alpn: Option<&[u8]>) -> [char; 2] {
+pub(super) fn alpn_ends(alpn: Option<&[u8]>) -> [u8; 2] {
     let alpn = alpn.unwrap_or_default();
-    let (Some(&first), Some(&last)) = (alpn.first(), alpn.last()) else { return ['0', '0'] };
+    let (Some(&first), Some(&last)) = (alpn.first(), alpn.last()) else { return *b"00" };
     if first.is_ascii_alphanumeric() && last.is_ascii_alphanumeric() {
-        return [first.into(), last.into()];
+        return [first, last];
     }
-    let digit = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap_or('0');
-    [digit(first >> 4), digit(last & 0x0f)]
+    [digit(first >> 4), digit(last)]
 }
 
-/// The first twelve hex digits of the SHA-256 over `values`, then `_` and `tail`, as four-digit hex
-/// joined by commas; zeros when there is nothing.
-fn hash12(values: &[u16], tail: &[u16]) -> String {
-    if values.is_empty() && tail.is_empty() {
-        return "000000000000".into();
+/// Appends the first twelve hex digits of the SHA-256 over `values`, then `_` and `tail`, as four-digit
+/// hex joined by commas; zeros when there is nothing. `tail` is as on the wire.
+fn push_hash12(out: &mut Vec<u8>, values: &[u16], tail: &[u8]) {
+    let mut hashed = Hashed::new();
+    hashed.values(values.iter().copied(), b"");
+    hashed.values(real(tail), b"_");
+    match hashed.finish() {
+        Some(hash) => hash.as_ref().iter().take(6).for_each(|&byte| push_hex(out, byte)),
+        None => out.extend_from_slice(b"000000000000"),
     }
-    let mut text = String::with_capacity(5 * (values.len() + tail.len()));
-    let mut write = |list: &[u16], mut separator: &'static str| {
-        for value in list {
-            let _ = write!(text, "{separator}{value:04x}");
-            separator = ",";
+}
+
+/// Text that is hashed while it is written; nearly every one ends before the buffer does.
+struct Hashed {
+    buffer: [u8; 512],
+    filled: usize,
+    /// Of what went before the buffer.
+    before: Option<digest::Context>,
+}
+
+impl Hashed {
+    fn new() -> Self {
+        Self { buffer: [0; 512], filled: 0, before: None }
+    }
+
+    /// Writes values as four-digit hex joined by commas, with `front` before the first.
+    fn values(&mut self, values: impl Iterator<Item = u16>, front: &[u8]) {
+        let mut separator = front;
+        for value in values {
+            let [high, low] = value.to_be_bytes();
+            self.write(separator);
+            self.write(&[digit(high >> 4), digit(high), digit(low >> 4), digit(low)]);
+            separator = b",";
+        }
+    }
+
+    fn write(&mut self, text: &[u8]) {
+        if self.filled + text.len() > self.buffer.len() {
+            let before = self.before.get_or_insert_with(|| digest::Context::new(&digest::SHA256));
+            before.update(self.buffer.get(..self.filled).unwrap_or_default());
+            self.filled = 0;
+        }
+        if let Some(place) = self.buffer.get_mut(self.filled..self.filled + text.len()) {
+            place.copy_from_slice(text);
+            self.filled += text.len();
+        }
+    }
+
+    /// The hash; `None` when nothing was written.
+    fn finish(self) -> Option<digest::Digest> {
+        let rest = self.buffer.get(..self.filled).unwrap_or_default();
+        match self.before {
+            Some(mut before) => {
+                before.update(rest);
+                Some(before.finish())
+            }
+            None => (!rest.is_empty()).then(|| digest::digest(&digest::SHA256, rest)),
+        }
+    }
+}
+
+/// Calls `each` with the values in order: on the stack, unless there are more than any client has.
+fn with_sorted(values: impl Iterator<Item = u16> + Clone, each: impl FnOnce(&[u16])) {
+    let mut few = [0; 96];
+    let count = values.clone().count();
+    let mut many = Vec::new();
+    let sorted = match few.get_mut(..count) {
+        Some(few) => {
+            few.iter_mut().zip(values).for_each(|(place, value)| *place = value);
+            few
+        }
+        None => {
+            many.extend(values);
+            many.as_mut_slice()
         }
     };
-    write(values, "");
-    write(tail, "_");
-    let hash = digest::digest(&digest::SHA256, text.as_bytes());
-    hex(hash.as_ref().get(..6).unwrap_or_default())
+    sorted.sort_unstable();
+    each(sorted);
+}
+
+/// The 16-bit values of a list, GREASE left out.
+pub(super) fn real(list: &[u8]) -> impl Iterator<Item = u16> + Clone {
+    list.as_chunks().0.iter().copied().map(u16::from_be_bytes).filter(|&value| !is_grease(value))
+}
+
+fn push_decimals(text: &mut Vec<u8>, values: impl Iterator<Item = u16>) {
+    for (index, value) in values.enumerate() {
+        if index > 0 {
+            text.push(b'-');
+        }
+        push_decimal(text, value);
+    }
+}
+
+fn push_decimal(text: &mut Vec<u8>, value: u16) {
+    let digits = [value / 10_000, value / 1000 % 10, value / 100 % 10, value / 10 % 10, value % 10];
+    let digits = digits.map(|digit| b'0' + digit as u8);
+    let zeros = digits.iter().take(4).take_while(|&&digit| digit == b'0').count();
+    text.extend_from_slice(digits.get(zeros..).unwrap_or_default());
 }
 
 /// Lower-case hex.
 pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    let mut text = Vec::with_capacity(2 * bytes.len());
+    bytes.iter().for_each(|&byte| push_hex(&mut text, byte));
+    ascii(text)
+}
+
+fn push_hex(text: &mut Vec<u8>, byte: u8) {
+    text.extend_from_slice(&[digit(byte >> 4), digit(byte)]);
+}
+
+/// The hex digit of the lower four bits.
+const fn digit(nibble: u8) -> u8 {
+    match nibble & 0x0f {
+        low @ 0..=9 => b'0' + low,
+        high => b'a' + (high - 10),
+    }
+}
+
+/// What was written here is ASCII, so that nothing is lost.
+fn ascii(text: Vec<u8>) -> String {
+    String::from_utf8(text).unwrap_or_default()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn numbers(text: &str) -> Vec<u16> {
-        text.split(',').filter_map(|number| u16::from_str_radix(number, 16).ok()).collect()
-    }
-
-    /// The example of JA4's description.
-    fn example() -> Offer<'static> {
-        Offer {
-            legacy_version: 0x0303,
-            ciphers: numbers("1301,1302,1303,c02b,c02f,c02c,c030,cca9,cca8,c013,c014,009c,009d,002f,0035"),
-            extensions: numbers(
-                "001b,0000,0033,0010,4469,0017,002d,000d,0005,0023,0012,002b,ff01,000b,000a,0015",
-            ),
-            signature_algorithms: numbers("0403,0804,0401,0503,0805,0501,0806,0601"),
-            versions: vec![0x0304, 0x0303],
-            alpn: Some(b"h2"),
-            ..Offer::default()
-        }
-    }
-
-    #[test]
-    fn ja4_of_the_published_example() {
-        let offer = example();
-        assert_eq!(ja4(&offer, Transport::Tcp), "t13d1516h2_8daaf6152771_e5627efa2ab1");
-        let bare = Offer { signature_algorithms: Vec::new(), ..example() };
-        assert_eq!(ja4(&bare, Transport::Quic), "q13d1516h2_8daaf6152771_6d807ffa2a79");
-    }
-
-    #[test]
-    fn grease_changes_nothing_wherever_it_stands() {
-        let mut offer = example();
-        offer.groups = vec![29, 23];
-        let (ja3, plain) = (ja3_text(&offer), ja4(&offer, Transport::Tcp));
-        for list in [
-            &mut offer.ciphers,
-            &mut offer.extensions,
-            &mut offer.groups,
-            &mut offer.signature_algorithms,
-            &mut offer.versions,
-        ] {
-            list.insert(0, 0xeaea);
-            list.push(0x0a0a);
-        }
-        assert_eq!(ja3_text(&offer), ja3);
-        assert_eq!(ja4(&offer, Transport::Tcp), plain);
-    }
-
-    #[test]
-    fn an_empty_offer_has_zeros_for_hashes() {
-        let offer = Offer { legacy_version: 0x0301, ..Offer::default() };
-        assert_eq!(ja4(&offer, Transport::Tcp), "t10i000000_000000000000_000000000000");
-        assert_eq!(ja3_text(&offer), "769,,,,");
-    }
-
-    #[test]
-    fn alpn_ends_are_text_or_hex() {
-        let ends = |alpn: &[u8]| alpn_ends(Some(alpn)).iter().collect::<String>();
-        assert_eq!(ends(b"h2"), "h2");
-        assert_eq!(ends(b"http/1.1"), "h1");
-        assert_eq!(ends(b"x"), "xx");
-        assert_eq!(ends(b"\xab"), "ab");
-        assert_eq!(ends(b"\xab\xcd"), "ad");
-        assert_eq!(ends(b"\x30\xab"), "3b");
-        assert_eq!(ends(b""), "00");
-    }
-
-    #[test]
-    fn counts_stop_at_99() {
-        let offer = Offer { ciphers: (0x2000..0x2100).collect(), ..example() };
-        assert_eq!(ja4(&offer, Transport::Tcp).get(..10), Some("t13d9916h2"));
-    }
-
-    #[test]
-    fn ja3_of_a_known_text() {
-        // The example of JA3's description.
-        let offer = Offer {
-            legacy_version: 769,
-            ciphers: vec![47, 53, 5, 10, 49161, 49162, 49171, 49172, 50, 56, 19, 4],
-            extensions: vec![0, 10, 11],
-            groups: vec![23, 24, 25],
-            point_formats: &[0],
-            ..Offer::default()
-        };
-        let text = ja3_text(&offer);
-        assert_eq!(text, "769,47-53-5-10-49161-49162-49171-49172-50-56-19-4,0-10-11,23-24-25,0");
-        assert_eq!(md5_hex(&text), "ada70206e40642a3e4461f35503241d5");
-    }
-}
+#[path = "fingerprint_tests.rs"]
+mod tests;

@@ -41,10 +41,10 @@ fn events(direction: Direction, bytes: &[u8], piece: usize) -> Vec<TlsEvent> {
 pub fn fuzz_client_hello(data: &[u8]) {
     let _ = parse_server_hello(data);
     let Some(hello) = parse_client_hello(data, Transport::Tcp) else { return };
-    assert!(hello.alpn.len() <= TLS_ALPN && hello.ja3_text.len() <= TEXT_BYTES);
+    assert!(hello.alpn.len() <= TLS_ALPN && hello.ja3_text().len() <= TEXT_BYTES);
     assert!(hello.sni.as_ref().is_none_or(|sni| sni.len() <= TEXT_BYTES));
-    assert_eq!(hello.cut, hello.ja4.is_empty());
-    assert!(hello.cut || (hello.ja3.len() == 32 && hello.ja4.len() == 36));
+    assert_eq!(hello.cut, hello.ja4().is_empty());
+    assert!(hello.cut || (hello.ja3().len() == 32 && hello.ja4().len() == 36));
     let prefix = data.get(..data.len() * 2 / 3).unwrap_or_default();
     if let Some(part) = parse_client_hello(prefix, Transport::Tcp) {
         assert!(part.sni.is_none() || part.sni == hello.sni);

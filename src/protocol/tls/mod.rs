@@ -8,6 +8,7 @@ mod certificate;
 mod fingerprint;
 pub mod fuzz;
 mod identify;
+mod on_demand;
 mod parser;
 mod stream;
 
@@ -20,6 +21,7 @@ use std::borrow::Cow;
 
 pub use certificate::parse_certificate;
 pub use identify::identify;
+pub use on_demand::{Fingerprints, ServerFingerprint};
 pub use parser::{Transport, parse_certificates, parse_client_hello, parse_server_hello};
 pub use stream::{TlsEvent, TlsStream};
 
@@ -38,15 +40,27 @@ pub struct ClientHello {
     /// Whether the hello offers Encrypted Client Hello: then `sni` is the outer name. GREASE ECH looks
     /// the same on the wire, so that the outer name may be the real one (RFC 9849 section 6.2).
     pub ech: bool,
-    /// JA3's text; its hash is [`ClientHello::ja3`]. Of a text beyond [`crate::limits::TEXT_BYTES`]
-    /// only the beginning is kept. Empty when the hello was cut: a part of it has no fingerprint.
-    pub ja3_text: String,
-    /// MD5 of JA3's whole text, lower-case hex; empty when the hello was cut.
-    pub ja3: String,
-    /// JA4; empty when the hello was cut.
-    pub ja4: String,
+    /// JA3 and JA4, made when they are asked for.
+    pub fingerprints: Fingerprints,
     /// The hello's bytes ended before its fields did; what came before is here.
     pub cut: bool,
+}
+
+impl ClientHello {
+    /// See [`Fingerprints::ja3`].
+    pub fn ja3(&self) -> &str {
+        self.fingerprints.ja3()
+    }
+
+    /// See [`Fingerprints::ja3_text`].
+    pub fn ja3_text(&self) -> &str {
+        self.fingerprints.ja3_text()
+    }
+
+    /// See [`Fingerprints::ja4`].
+    pub fn ja4(&self) -> &str {
+        self.fingerprints.ja4()
+    }
 }
 
 /// A ServerHello.
@@ -58,14 +72,24 @@ pub struct ServerHello {
     pub cipher: u16,
     /// The application protocol chosen, where it is in clear (TLS 1.2 and older).
     pub alpn: Option<Vec<u8>>,
-    /// JA3S's text, kept and left empty as [`ClientHello::ja3_text`] is.
-    pub ja3s_text: String,
-    /// MD5 of JA3S's whole text, lower-case hex; empty when the hello was cut.
-    pub ja3s: String,
+    /// JA3S, made when it is asked for.
+    pub fingerprint: ServerFingerprint,
     /// Whether this is a HelloRetryRequest (RFC 8446 section 4.1.3).
     pub retry: bool,
     /// The hello's bytes ended before its fields did; what came before is here.
     pub cut: bool,
+}
+
+impl ServerHello {
+    /// See [`ServerFingerprint::ja3s`].
+    pub fn ja3s(&self) -> &str {
+        self.fingerprint.ja3s()
+    }
+
+    /// See [`ServerFingerprint::ja3s_text`].
+    pub fn ja3s_text(&self) -> &str {
+        self.fingerprint.ja3s_text()
+    }
 }
 
 /// An X.509 certificate as the server sent it.

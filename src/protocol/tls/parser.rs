@@ -3,8 +3,9 @@
 //! Each takes the message with its four bytes of handshake header, whose length tells whether the
 //! message is whole. All are lax: one that ends early gives the fields that stood before the break.
 
-use super::fingerprint::{self, Offer};
-use super::{Certificate, ClientHello, ServerHello, certificate, is_grease};
+use super::fingerprint::{alpn_ends, real};
+use super::on_demand::{Fingerprints, KeptOffer, ServerFingerprint};
+use super::{Certificate, ClientHello, ServerHello, certificate};
 use crate::bytes::{Reader, u16_at};
 use crate::limits::{CERTIFICATES, TEXT_BYTES, TLS_ALPN};
 
@@ -27,16 +28,19 @@ pub(super) mod extension {
     pub(in super::super) const SUPPORTED_VERSIONS: u16 = 43;
     pub(in super::super) const ENCRYPTED_CLIENT_HELLO: u16 = 0xfe0d;
 
-    /// Those whose content is read in a ClientHello.
-    pub(super) const READ: [u16; 7] = [
-        SERVER_NAME,
-        SUPPORTED_GROUPS,
-        EC_POINT_FORMATS,
-        SIGNATURE_ALGORITHMS,
-        ALPN,
-        SUPPORTED_VERSIONS,
-        ENCRYPTED_CLIENT_HELLO,
-    ];
+    /// One bit for each whose content is read in a ClientHello, 0 for others.
+    pub(super) const fn read_bit(kind: u16) -> u8 {
+        match kind {
+            SERVER_NAME => 1,
+            SUPPORTED_GROUPS => 1 << 1,
+            EC_POINT_FORMATS => 1 << 2,
+            SIGNATURE_ALGORITHMS => 1 << 3,
+            ALPN => 1 << 4,
+            SUPPORTED_VERSIONS => 1 << 5,
+            ENCRYPTED_CLIENT_HELLO => 1 << 6,
+            _ => 0,
+        }
+    }
 }
 
 /// The random that makes a ServerHello a HelloRetryRequest: SHA-256 of "HelloRetryRequest"
@@ -63,15 +67,9 @@ pub fn parse_client_hello(message: &[u8], transport: Transport) -> Option<Client
     reader.skip(32)?;
 
     let mut hello = ClientHello { legacy_version, version: legacy_version, ..ClientHello::default() };
-    let mut offer = Offer { legacy_version, ..Offer::default() };
-    let whole = read_offer(reader, &mut offer, &mut hello);
-    hello.version = highest_version(&offer.versions).unwrap_or(legacy_version);
-    hello.cut = whole.is_none() || !all_there;
-    if !hello.cut {
-        let text = fingerprint::ja3_text(&offer);
-        hello.ja3 = fingerprint::md5_hex(&text);
-        hello.ja3_text = bounded(text);
-        hello.ja4 = fingerprint::ja4(&offer, transport);
+    match read_offer(reader, transport, &mut hello).filter(|_| all_there) {
+        Some(offer) => hello.fingerprints = Fingerprints::of(offer),
+        None => hello.cut = true,
     }
     Some(hello)
 }
@@ -89,51 +87,57 @@ fn open(message: &[u8], kind: u8) -> Option<(Reader<'_>, bool)> {
 }
 
 /// Reads what stands after the random; `None` where the bytes end too early.
-fn read_offer<'a>(mut reader: Reader<'a>, offer: &mut Offer<'a>, hello: &mut ClientHello) -> Option<()> {
+fn read_offer(mut reader: Reader<'_>, transport: Transport, hello: &mut ClientHello) -> Option<KeptOffer> {
     let session_id = reader.u8()?;
     reader.skip(session_id.into())?;
     let ciphers = reader.u16()?;
-    offer.ciphers = values(reader.take(ciphers.into())?);
+    let ciphers = reader.take(ciphers.into())?;
     let compressions = reader.u8()?;
     reader.skip(compressions.into())?;
+    let mut offer = KeptOffer::new(transport, hello.legacy_version, ciphers);
     if reader.is_empty() {
         // Before TLS 1.2 a hello could end here.
-        return Some(());
+        offer.close(&[], &[], &[]);
+        return Some(offer);
     }
     let declared = usize::from(reader.u16()?);
     let mut extensions = Reader::new(reader.take_up_to(declared));
     let whole = extensions.remaining() == declared;
+    let (mut groups, mut point_formats, mut signature_algorithms) = (&[][..], &[][..], &[][..]);
     // Of an extension that stands twice, which no client sends, the first counts.
-    let mut unread = extension::READ.map(Some);
+    let mut seen = 0_u8;
     while !extensions.is_empty() {
         let kind = extensions.u16()?;
         let length = extensions.u16()?;
         let data = extensions.take(length.into())?;
-        offer.extensions.push(kind);
-        if let Some(first) = unread.iter_mut().find(|unread| **unread == Some(kind)) {
-            *first = None;
-            read_extension(kind, data, offer, hello);
+        offer.push_extension(kind);
+        let bit = extension::read_bit(kind);
+        if bit & !seen == 0 {
+            continue;
+        }
+        seen |= bit;
+        // Inner lengths are checked by what fits: a list that lies ends early.
+        match kind {
+            extension::SERVER_NAME => hello.sni = host_name(data),
+            extension::SUPPORTED_GROUPS => groups = list16(data),
+            extension::EC_POINT_FORMATS => point_formats = list8(data),
+            extension::SIGNATURE_ALGORITHMS => signature_algorithms = list16(data),
+            extension::SUPPORTED_VERSIONS => {
+                let versions = list8(data);
+                hello.version = highest_version(real(versions)).unwrap_or(hello.legacy_version);
+                offer.version = real(versions).max().unwrap_or(hello.legacy_version);
+            }
+            extension::ALPN => {
+                offer.alpn = alpn_ends(protocols(data).next());
+                hello.alpn = protocols(data).take(TLS_ALPN).map(<[u8]>::to_vec).collect();
+            }
+            // The first byte tells the outer hello, 0, from the inner one, which is never in clear.
+            extension::ENCRYPTED_CLIENT_HELLO => hello.ech = data.first() == Some(&0),
+            _ => {}
         }
     }
-    whole.then_some(())
-}
-
-/// Reads one extension. Its inner lengths are checked by what fits: a list that lies ends early.
-fn read_extension<'a>(kind: u16, data: &'a [u8], offer: &mut Offer<'a>, hello: &mut ClientHello) {
-    match kind {
-        extension::SERVER_NAME => hello.sni = host_name(data),
-        extension::SUPPORTED_GROUPS => offer.groups = list16(data),
-        extension::EC_POINT_FORMATS => offer.point_formats = list8(data),
-        extension::SIGNATURE_ALGORITHMS => offer.signature_algorithms = list16(data),
-        extension::SUPPORTED_VERSIONS => offer.versions = values(list8(data)),
-        extension::ALPN => {
-            offer.alpn = protocols(data).next();
-            hello.alpn = protocols(data).take(TLS_ALPN).map(<[u8]>::to_vec).collect();
-        }
-        // The first byte tells the outer hello, 0, from the inner one, which is never in clear.
-        extension::ENCRYPTED_CLIENT_HELLO => hello.ech = data.first() == Some(&0),
-        _ => {}
-    }
+    offer.close(groups, point_formats, signature_algorithms);
+    whole.then_some(offer)
 }
 
 /// Reads a ServerHello (RFC 8446 section 4.1.3). The drafts of TLS 1.3 before the 22nd had neither
@@ -157,20 +161,19 @@ pub fn parse_server_hello(message: &[u8]) -> Option<ServerHello> {
         retry: random == RETRY_RANDOM,
         ..ServerHello::default()
     };
-    let mut extensions = Vec::new();
+    let mut extensions = Vec::with_capacity(16);
     let whole = (early_draft || reader.skip(1).is_some())
         && read_answer(reader, &mut extensions, &mut hello).is_some();
     hello.cut = !whole || !all_there;
     if !hello.cut {
-        let text = fingerprint::ja3s_text(legacy_version, cipher, &extensions);
-        hello.ja3s = fingerprint::md5_hex(&text);
-        hello.ja3s_text = bounded(text);
+        hello.fingerprint = ServerFingerprint::of(legacy_version, cipher, extensions);
     }
     Some(hello)
 }
 
-/// Reads a ServerHello's extensions; `None` where the bytes end too early.
-fn read_answer(mut reader: Reader<'_>, kinds: &mut Vec<u16>, hello: &mut ServerHello) -> Option<()> {
+/// Reads a ServerHello's extensions, and adds their types to `kinds` as they are on the wire; `None` where
+/// the bytes end too early.
+fn read_answer(mut reader: Reader<'_>, kinds: &mut Vec<u8>, hello: &mut ServerHello) -> Option<()> {
     if reader.is_empty() {
         return Some(());
     }
@@ -181,7 +184,7 @@ fn read_answer(mut reader: Reader<'_>, kinds: &mut Vec<u16>, hello: &mut ServerH
         let kind = extensions.u16()?;
         let length = extensions.u16()?;
         let data = extensions.take(length.into())?;
-        kinds.push(kind);
+        kinds.extend_from_slice(&kind.to_be_bytes());
         match kind {
             extension::SUPPORTED_VERSIONS => {
                 hello.version = u16_at(data, 0).unwrap_or(hello.version);
@@ -231,11 +234,11 @@ fn protocols(data: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// The body of a list whose length stands before it in two bytes, as 16-bit values.
-fn list16(data: &[u8]) -> Vec<u16> {
+/// The body of a list whose length stands before it in two bytes.
+fn list16(data: &[u8]) -> &[u8] {
     let mut reader = Reader::new(data);
     let length = reader.u16().unwrap_or_default();
-    values(reader.take_up_to(length.into()))
+    reader.take_up_to(length.into())
 }
 
 /// The body of a list whose length stands before it in one byte.
@@ -245,22 +248,10 @@ fn list8(data: &[u8]) -> &[u8] {
     reader.take_up_to(length.into())
 }
 
-/// Big-endian 16-bit values; an odd byte at the end is passed over.
-fn values(bytes: &[u8]) -> Vec<u16> {
-    bytes.as_chunks().0.iter().copied().map(u16::from_be_bytes).collect()
-}
-
-/// The highest version offered; a draft of TLS 1.3 stands below TLS 1.3 itself, whatever its number.
-fn highest_version(versions: &[u16]) -> Option<u16> {
+/// The highest of the versions offered; a draft of TLS 1.3 stands below TLS 1.3 itself, whatever its number.
+fn highest_version(versions: impl Iterator<Item = u16>) -> Option<u16> {
     let rank = |version: u16| if version > 0x0304 && super::is_tls13(version) { 0x0303 } else { version };
-    let real = versions.iter().copied().filter(|&version| !is_grease(version));
-    real.max_by_key(|&version| (rank(version), version))
-}
-
-/// `text` within [`TEXT_BYTES`]; only for ASCII.
-fn bounded(mut text: String) -> String {
-    text.truncate(TEXT_BYTES);
-    text
+    versions.max_by_key(|&version| (rank(version), version))
 }
 
 #[cfg(test)]
@@ -278,8 +269,8 @@ mod tests {
         assert_eq!((hello.legacy_version, hello.version), (0x0303, 0x0304));
         assert!(!hello.ech && !hello.cut);
         // The example of JA4's own description has these ciphers, extensions and algorithms.
-        assert_eq!(hello.ja4, "t13d1516h2_8daaf6152771_e5627efa2ab1");
-        assert_eq!(parse_client_hello(&message, Transport::Quic).unwrap().ja4.get(..1), Some("q"));
+        assert_eq!(hello.ja4(), "t13d1516h2_8daaf6152771_e5627efa2ab1");
+        assert_eq!(parse_client_hello(&message, Transport::Quic).unwrap().ja4().get(..1), Some("q"));
     }
 
     #[test]
@@ -292,7 +283,7 @@ mod tests {
                 Some(hello) => {
                     assert!(end >= 38 && hello.cut);
                     assert_eq!(hello.sni.is_some(), end >= name_ends, "{end}");
-                    assert!(hello.ja3.is_empty() && hello.ja3_text.is_empty() && hello.ja4.is_empty());
+                    assert!(hello.ja3().is_empty() && hello.ja3_text().is_empty() && hello.ja4().is_empty());
                 }
             }
         }
@@ -304,11 +295,11 @@ mod tests {
         let block = samples::offset_of_extensions(&body);
         body[block] += 1;
         let hello = parse_client_hello(&samples::message(1, &body), Transport::Tcp).unwrap();
-        assert!(hello.cut && hello.ja4.is_empty() && hello.sni.is_some());
+        assert!(hello.cut && hello.ja4().is_empty() && hello.sni.is_some());
         let mut answer = samples::server_hello(0x0303, 0x1301, &[(43, &[3, 4])]);
         answer[38] = 0xff;
         let hello = parse_server_hello(&samples::message(2, &answer)).unwrap();
-        assert!(hello.cut && hello.ja3s.is_empty() && hello.version == 0x0304);
+        assert!(hello.cut && hello.ja3s().is_empty() && hello.version == 0x0304);
     }
 
     #[test]
@@ -317,7 +308,7 @@ mod tests {
         let bare = samples::message(1, &body[..samples::offset_of_extensions(&body)]);
         let hello = parse_client_hello(&bare, Transport::Tcp).unwrap();
         assert!(!hello.cut);
-        assert_eq!(hello.ja4, "t12i150000_8daaf6152771_000000000000");
+        assert_eq!(hello.ja4(), "t12i150000_8daaf6152771_000000000000");
         // The same bytes as the front of a longer message are a cut.
         let cut = samples::message(1, &body)[..bare.len()].to_vec();
         assert!(parse_client_hello(&cut, Transport::Tcp).unwrap().cut);
@@ -329,7 +320,7 @@ mod tests {
         builder.extension(extension::SERVER_NAME, b"\0\x09\0\0\x06second");
         let hello = parse_client_hello(&builder.message(), Transport::Tcp).unwrap();
         assert_eq!(hello.sni.as_deref(), Some(&b"first.example"[..]));
-        assert!(hello.ja4.starts_with("t13d1517h2_"));
+        assert!(hello.ja4().starts_with("t13d1517h2_"));
     }
 
     #[test]
@@ -355,9 +346,10 @@ mod tests {
 
     #[test]
     fn tls_1_3_is_above_its_drafts() {
-        assert_eq!(highest_version(&[0x7f1c, 0x0304, 0x0303, 0xfafa]), Some(0x0304));
-        assert_eq!(highest_version(&[0x0303, 0x7f1c, 0x7f17]), Some(0x7f1c));
-        assert_eq!(highest_version(&[0x0a0a]), None);
+        let highest = |wire: &[u8]| highest_version(real(wire));
+        assert_eq!(highest(b"\x7f\x1c\x03\x04\x03\x03\xfa\xfa"), Some(0x0304));
+        assert_eq!(highest(b"\x03\x03\x7f\x1c\x7f\x17"), Some(0x7f1c));
+        assert_eq!(highest(b"\x0a\x0a"), None);
     }
 
     fn server_hello(version: u16, cipher: u16, extensions: &[(u16, &[u8])]) -> Vec<u8> {
@@ -368,13 +360,13 @@ mod tests {
     fn reads_what_the_server_chose() {
         let hello = parse_server_hello(&server_hello(0x0303, 0x1301, &[(43, &[3, 4])])).unwrap();
         assert_eq!((hello.version, hello.cipher, hello.retry, hello.cut), (0x0304, 0x1301, false, false));
-        assert_eq!(hello.ja3s_text, "771,4865,43");
+        assert_eq!(hello.ja3s_text(), "771,4865,43");
         let old = server_hello(0x0303, 0xc02f, &[(65281, &[0]), (16, b"\0\x03\x02h2")]);
         let hello = parse_server_hello(&old).unwrap();
         assert_eq!((hello.version, hello.alpn.as_deref()), (0x0303, Some(&b"h2"[..])));
-        assert_eq!(hello.ja3s_text, "771,49199,65281-16");
+        assert_eq!(hello.ja3s_text(), "771,49199,65281-16");
         let cut = parse_server_hello(&old[..old.len() - 1]).unwrap();
-        assert!(cut.cut && cut.alpn.is_none() && cut.ja3s.is_empty());
+        assert!(cut.cut && cut.alpn.is_none() && cut.ja3s().is_empty());
         assert_eq!(parse_server_hello(&old[..39]), None);
     }
 

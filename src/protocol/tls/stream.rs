@@ -1,6 +1,8 @@
 //! The state of one TLS connection: records joined into handshake messages, for each side until it
 //! has said what it says in clear.
 
+use std::sync::Arc;
+
 use super::identify::ssl2_hello_version;
 use super::parser::{self, Transport, message_kind};
 use super::{Certificate, ClientHello, ServerHello, is_tls13};
@@ -12,11 +14,11 @@ use crate::protocol::Need;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TlsEvent {
     /// The client's hello; after a HelloRetryRequest only the first one.
-    ClientHello(ClientHello),
+    ClientHello(Arc<ClientHello>),
     /// A server's hello; two when the first is a HelloRetryRequest.
-    ServerHello(ServerHello),
+    ServerHello(Arc<ServerHello>),
     /// The server's chain, its own certificate first; never empty.
-    Certificates(Vec<Certificate>),
+    Certificates(Arc<[Certificate]>),
     /// From here on this side is encrypted.
     Encrypted,
 }
@@ -246,7 +248,7 @@ impl Side {
             message_kind::CLIENT_HELLO => {
                 if let Some(hello) = parser::parse_client_hello(message, Transport::Tcp) {
                     self.role = Role::Client;
-                    out.push(TlsEvent::ClientHello(hello));
+                    out.push(TlsEvent::ClientHello(Arc::new(hello)));
                 }
                 self.done();
             }
@@ -255,7 +257,7 @@ impl Side {
                 self.role = Role::Server;
                 self.retried |= hello.retry;
                 let last = is_tls13(hello.version) && !hello.retry;
-                out.push(TlsEvent::ServerHello(hello));
+                out.push(TlsEvent::ServerHello(Arc::new(hello)));
                 if last {
                     self.encrypted(out);
                 }
@@ -264,7 +266,7 @@ impl Side {
             message_kind::CERTIFICATE if self.role != Role::Client => {
                 let certificates = parser::parse_certificates(message);
                 if !certificates.is_empty() {
-                    out.push(TlsEvent::Certificates(certificates));
+                    out.push(TlsEvent::Certificates(certificates.into()));
                 }
                 self.done();
             }
@@ -283,7 +285,7 @@ impl Side {
                 if let Some(version) = ssl2_hello_version(&self.message) {
                     self.role = Role::Client;
                     let hello = ClientHello { legacy_version: version, version, ..ClientHello::default() };
-                    out.push(TlsEvent::ClientHello(hello));
+                    out.push(TlsEvent::ClientHello(Arc::new(hello)));
                 }
                 return self.done();
             }

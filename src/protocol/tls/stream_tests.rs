@@ -92,6 +92,25 @@ fn tls_1_3_is_over_at_the_servers_hello() {
 }
 
 #[test]
+fn a_resumed_tls_1_3_session_is_over_at_both_hellos_and_its_bulk_unread() {
+    let mut builder = HelloBuilder::browser(b"runner.example");
+    // early_data and pre_shared_key, as a client that was here before sends them.
+    builder.extension(0x002a, &[]).extension(0x0029, &[0; 80]);
+    let early = [record(22, &builder.message()), record(20, &[1]), record(23, &[7; 900])].concat();
+    let answer = message(2, &server_hello(0x0303, 0x1301, &[(41, &[0, 0]), (43, &[3, 4])]));
+    let flight = [record(22, &answer), record(20, &[1]), record(23, &[9; 60])].concat();
+    let (mut stream, mut out) = (TlsStream::new(), Vec::new());
+    assert_eq!(stream.push(ToServer, &early, &mut out), Need::Nothing);
+    assert_eq!(stream.push(ToClient, &flight, &mut out), Need::Nothing);
+    assert_eq!(kinds(&out), ["client", "server", "encrypted"]);
+    // Not even what would be a hello.
+    for direction in [ToServer, ToClient] {
+        assert_eq!(stream.push(direction, &early, &mut out), Need::Nothing);
+    }
+    assert_eq!((stream.held(), out.len()), (0, 3));
+}
+
+#[test]
 fn a_retry_is_followed_by_the_real_hello() {
     let mut retry = server_hello(0x0303, 0x1301, &[(43, &[3, 4])]);
     let random = ring::digest::digest(&ring::digest::SHA256, b"HelloRetryRequest");
@@ -128,7 +147,7 @@ fn a_gap_gives_the_hello_as_far_as_it_came() {
     assert_eq!(out, []);
     assert_eq!(stream.gap(ToServer, &mut out), Need::Nothing);
     assert_eq!(sni(&out).as_deref(), Some("runner.example"));
-    assert!(matches!(&out[0], TlsEvent::ClientHello(hello) if hello.cut && hello.ja4.is_empty()));
+    assert!(matches!(&out[0], TlsEvent::ClientHello(hello) if hello.cut && hello.ja4().is_empty()));
     assert_eq!(stream.push(ToServer, &hello[160..], &mut out), Need::Nothing);
     assert_eq!(out.len(), 1);
 }
