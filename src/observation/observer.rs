@@ -9,7 +9,7 @@ use super::{
     counters::Counters,
     datagrams::{dns_direction, dns_service, outlined_dns_service},
     emit::{Emitter, Roles},
-    holders::{Holders, Holding},
+    holders::Holders,
     inspection::BOTH,
     tracked::{Inspections, Tracked, identity_of},
     vocabulary::{DnsService, FirstPacket, FlowClosed, FlowEnd, FlowIdentity, Head, Order},
@@ -442,10 +442,8 @@ impl Observer {
                 totals: Default::default(),
                 exchanged: false,
                 settled: false,
-                gap_bytes: [0; 2],
                 sides: Default::default(),
                 inspection: None,
-                holding: Holding::default(),
             },
         };
         let identity = identity_of(&flow);
@@ -495,8 +493,8 @@ impl Observer {
             let (side, inspection) = (&mut data.sides[there], &mut data.inspection);
             let mut need = Need::More;
             side.acknowledged(tcp.acknowledgment, &mut self.budget, &mut |piece| {
-                data.gap_bytes[there] += lost(&piece);
                 let inspection = inspection.get_or_insert_with(|| Inspections::of(data.opened));
+                inspection.gap_bytes[there] += lost(&piece);
                 need = inspection.tcp.piece(direction.reverse(), piece, &mut emitter);
             });
             apply(need, side, &mut self.budget);
@@ -508,14 +506,17 @@ impl Observer {
             let (side, inspection) = (&mut data.sides[here], &mut data.inspection);
             let mut need = Need::More;
             side.segment(first_byte, tcp.payload, tcp.payload_length, &mut self.budget, &mut |piece| {
-                data.gap_bytes[here] += lost(&piece);
                 let inspection = inspection.get_or_insert_with(|| Inspections::of(data.opened));
+                inspection.gap_bytes[here] += lost(&piece);
                 need = inspection.tcp.piece(direction, piece, &mut emitter);
             });
             apply(need, side, &mut self.budget);
         }
-        let held = data.inspection.as_ref().map_or(0, |inspection| inspection.held());
-        self.holders.update(index, &mut data.holding, held);
+        let held = data.inspection.as_deref_mut().map_or(0, |inspection| {
+            let held = inspection.held();
+            self.holders.update(index, &mut inspection.holding, held);
+            held
+        });
         let is_read = data.sides.iter().any(SideStream::is_wanted);
         data.settled = data.exchanged && held == 0 && !is_read && flow.tcp.state() == TcpState::Established;
         if shorter_timeout {
@@ -527,11 +528,11 @@ impl Observer {
     /// While readers hold too much, the flow that has held longest tells what it has and is read no further.
     fn make_room(&mut self, packet: &Packet<'_>, out: &mut ObservationBatch) {
         let flows = &self.flows;
-        let holding_at = |place| flows.get(place).map(|flow| flow.data.holding);
+        let holding_at = |place| flows.get(place)?.data.inspection.as_deref().map(|inspection| inspection.holding);
         self.holders.tidy(holding_at);
         while self.holders.is_over() {
             let flows = &self.flows;
-            let holding_at = |place| flows.get(place).map(|flow| flow.data.holding);
+            let holding_at = |place| flows.get(place)?.data.inspection.as_deref().map(|inspection| inspection.holding);
             let Some(place) = self.holders.take_oldest(holding_at) else { return };
             let Some(flow) = self.flows.get_mut(place) else { continue };
             let identity = identity_of(flow);
@@ -539,9 +540,9 @@ impl Observer {
             let mut emitter = Emitter::for_packet(out, identity, packet.time, packet.number, 1);
             if let Some(inspection) = &mut data.inspection {
                 inspection.finish(&mut emitter);
+                self.holders.update(place, &mut inspection.holding, 0);
             }
             data.sides.iter_mut().for_each(|side| side.stop(&mut self.budget));
-            self.holders.update(place, &mut data.holding, 0);
             self.counters.given_up += 1;
         }
     }
@@ -573,7 +574,7 @@ impl Observer {
             self.counters.dns_messages += inspection.udp.inspect(direction, udp, &mut emitter);
         }
         let held = inspection.held();
-        self.holders.update(index, &mut data.holding, held);
+        self.holders.update(index, &mut inspection.holding, held);
         self.make_room(packet, out);
     }
 
@@ -592,13 +593,15 @@ impl Observer {
             Cause::Packet(time) => Emitter::for_packet(out, identity, time, packet, 0),
         };
         let data = &mut flow.data;
-        // Nothing is held at this place any more; what waited for it is stale.
-        self.holders.update(0, &mut data.holding, 0);
+        if let Some(inspection) = &mut data.inspection {
+            // Nothing is held at this place any more; what waited for it is stale.
+            self.holders.update(0, &mut inspection.holding, 0);
+        }
         for (direction, side) in BOTH.into_iter().zip(&mut data.sides) {
             let inspection = &mut data.inspection;
             side.finish(&mut self.budget, &mut |piece| {
-                data.gap_bytes[direction.index()] += lost(&piece);
                 let inspection = inspection.get_or_insert_with(|| Inspections::of(data.opened));
+                inspection.gap_bytes[direction.index()] += lost(&piece);
                 inspection.tcp.piece(direction, piece, &mut emitter);
             });
         }
@@ -614,7 +617,8 @@ impl Observer {
             (end, _) => end,
         };
         let roles = data.roles();
-        let ([mut to_server, mut to_client], mut gap_bytes) = (data.totals, data.gap_bytes);
+        let [mut to_server, mut to_client] = data.totals;
+        let mut gap_bytes = data.inspection.as_deref().map_or([0; 2], |inspection| inspection.gap_bytes);
         if roles.swapped {
             std::mem::swap(&mut to_server, &mut to_client);
             gap_bytes.reverse();

@@ -32,14 +32,10 @@ pub struct Tracked {
     /// Whether no plain segment can tell anything more: the connection stands, both sides' payload was told, and
     /// nobody reads what follows.
     pub settled: bool,
-    /// Bytes that the capture lost.
-    pub gap_bytes: [u64; 2],
     /// Each side's bytes in order.
     pub sides: [SideStream; 2],
     /// Made at the first payload: of a flood of SYNs none has any.
     pub inspection: Option<Box<Inspections>>,
-    /// What its readers hold, for the budget of all flows.
-    pub holding: Holding,
 }
 
 /// What is known of a flow's protocol; one of the two stays empty, and an empty one owns no memory.
@@ -49,6 +45,10 @@ pub struct Inspections {
     pub tcp: Inspection,
     /// Of a UDP flow.
     pub udp: DatagramInspection,
+    /// Bytes of each side that the capture lost.
+    pub gap_bytes: [u64; 2],
+    /// What the readers hold, for the budget of all flows.
+    pub holding: Holding,
 }
 
 impl Inspections {
@@ -56,7 +56,7 @@ impl Inspections {
     pub fn of(opened: FirstPacket) -> Box<Self> {
         let is_midstream = opened == FirstPacket::Midstream;
         let tcp = if is_midstream { Inspection::midstream() } else { Inspection::default() };
-        Box::new(Self { tcp, udp: DatagramInspection::default() })
+        Box::new(Self { tcp, ..Self::default() })
     }
 
     /// Bytes held for messages that are not whole.
@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn a_flow_without_payload_is_small() {
         assert!(
-            size_of::<super::Flow<super::Tracked>>() <= 400,
+            size_of::<super::Flow<super::Tracked>>() <= 320,
             "{}",
             size_of::<super::Flow<super::Tracked>>()
         );
