@@ -1,9 +1,6 @@
 //! The identity of a flow: tenant and five-tuple.
 
-use std::{
-    hash::{Hash, Hasher},
-    net::{IpAddr, Ipv4Addr},
-};
+use std::net::{IpAddr, Ipv4Addr};
 
 use crate::decode::Tenant;
 
@@ -76,7 +73,16 @@ impl FlowKey {
         Self { tenant, low, high, protocol }
     }
 
+    /// Its hash from a start that is secret, for tables.
+    #[inline]
+    pub fn hash(&self, start: u64) -> u64 {
+        let mut hash = WordHash::from(start);
+        self.words(|word| hash = hash.with(word));
+        hash.finish()
+    }
+
     /// The key as words, three of them for IPv4: what hashes are made of.
+    #[inline]
     fn words(&self, mut each: impl FnMut(u64)) {
         let Self { tenant, low, high, protocol } = self;
         each(tenant.key ^ (tenant.kind as u64) << 56 ^ u64::from(*protocol) << 48);
@@ -100,9 +106,39 @@ impl FlowKey {
     }
 }
 
-impl Hash for FlowKey {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.words(|word| state.write_u64(word));
+/// A hash of words from a start that is secret where senders must not choose it. Both halves of each product
+/// are kept, so that every bit reaches every other (as wyhash and foldhash do).
+#[derive(Clone, Copy, Debug)]
+pub struct WordHash(u64);
+
+impl WordHash {
+    /// A hash that begins at `start`.
+    pub const fn from(start: u64) -> Self {
+        Self(start)
+    }
+
+    /// Goes on with a word.
+    #[inline]
+    pub const fn with(self, word: u64) -> Self {
+        let product = (self.0 ^ word) as u128 * 0x9e37_79b9_7f4a_7c15;
+        Self(((product >> 64) as u64 ^ product as u64).wrapping_add(0xd1b5_4a32_d192_ed03))
+    }
+
+    /// Goes on with an address.
+    #[inline]
+    pub const fn with_address(self, address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(address) => self.with(address.to_bits() as u64),
+            IpAddr::V6(address) => {
+                let bits = address.to_bits();
+                self.with((bits >> 64) as u64).with(bits as u64)
+            }
+        }
+    }
+
+    /// The hash.
+    pub const fn finish(self) -> u64 {
+        self.0
     }
 }
 
@@ -120,13 +156,7 @@ pub struct StableHash(u64);
 impl StableHash {
     /// The hash of a key.
     pub fn of(key: &FlowKey) -> Self {
-        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-        key.words(|word| {
-            // Both halves of the product, so that every bit reaches every other (as wyhash and foldhash do).
-            let product = u128::from(hash ^ word) * 0x9e37_79b9_7f4a_7c15;
-            hash = ((product >> 64) as u64 ^ product as u64).wrapping_add(0xd1b5_4a32_d192_ed03);
-        });
-        Self(hash)
+        Self(key.hash(0xcbf2_9ce4_8422_2325))
     }
 
     /// The hash of a text.

@@ -10,7 +10,7 @@ mod timers;
 
 pub use community_id::{CommunityId, counterpart};
 pub use fragments::{Datagram, FragmentCounters, FragmentOutcome, Fragments, Refusal, fuzz_fragments};
-pub use key::{Direction, Endpoint, FiveTuple, FlowKey, StableHash};
+pub use key::{Direction, Endpoint, FiveTuple, FlowKey, StableHash, WordHash};
 pub use reassembly::{Piece, ReassemblyBudget, ReassemblyCounters, SideStream, fuzz_reassembly};
 pub use table::{Flow, FlowTable, TableCounters};
 pub use tcp::{TcpState, TcpTracker};

@@ -89,7 +89,8 @@ pub struct FlowTable<D> {
     places: Vec<Place<D>>,
     free: Vec<u32>,
     timers: Timers,
-    hasher: RandomState,
+    /// The start of hashes, random for each process: who sends the packets chooses the keys.
+    seed: u64,
     capacity: usize,
     counters: TableCounters,
     /// Scratch for timers that came up.
@@ -110,8 +111,7 @@ impl<D> FlowTable<D> {
             places: Vec::new(),
             free: Vec::new(),
             timers: Timers::default(),
-            // The seed is random for each process: who sends the packets chooses the keys.
-            hasher: RandomState::default(),
+            seed: RandomState::default().hash_one(0),
             capacity: capacity.max(1),
             counters: TableCounters::default(),
             due: Vec::new(),
@@ -135,7 +135,7 @@ impl<D> FlowTable<D> {
 
     /// The index of the flow of `key`, if there is one.
     pub fn find(&self, key: &FlowKey) -> Option<u32> {
-        let hash = self.hasher.hash_one(key);
+        let hash = key.hash(self.seed);
         let places = &self.places;
         self.index.find(hash, |&place| flow_at(places, place).is_some_and(|flow| flow.key == *key)).copied()
     }
@@ -168,7 +168,7 @@ impl<D> FlowTable<D> {
             }
         }
         self.counters.created += 1;
-        let hash = self.hasher.hash_one(flow.key);
+        let hash = flow.key.hash(self.seed);
         let deadline = flow.deadline();
         let place = self.free.pop().unwrap_or_else(|| {
             self.places.push(Place { generation: 0, flow: None });
@@ -179,9 +179,9 @@ impl<D> FlowTable<D> {
             let entry = Entry { index: place, generation: slot.generation };
             self.arm(entry, deadline);
         }
-        let (places, hasher) = (&self.places, &self.hasher);
+        let (places, seed) = (&self.places, self.seed);
         self.index.insert_unique(hash, place, |&other| {
-            flow_at(places, other).map_or(0, |flow| hasher.hash_one(flow.key))
+            flow_at(places, other).map_or(0, |flow| flow.key.hash(seed))
         });
         place
     }
@@ -193,7 +193,7 @@ impl<D> FlowTable<D> {
         // The timer stays in the wheel; its generation no longer fits.
         slot.generation = slot.generation.wrapping_add(1);
         self.free.push(index);
-        let hash = self.hasher.hash_one(flow.key);
+        let hash = flow.key.hash(self.seed);
         if let Ok(entry) = self.index.find_entry(hash, |&place| place == index) {
             entry.remove();
         }
@@ -207,6 +207,12 @@ impl<D> FlowTable<D> {
         if self.timers.is_due(time) {
             self.expire(time, expired);
         }
+    }
+
+    /// Whether [`FlowTable::advance`] to `time` may hand anything out.
+    #[inline]
+    pub fn is_due(&self, time: Timestamp) -> bool {
+        self.timers.is_due(time)
     }
 
     fn expire(&mut self, time: Timestamp, expired: &mut dyn FnMut(Flow<D>)) {

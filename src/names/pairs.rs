@@ -9,7 +9,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
 use super::{NameSource, Named};
-use crate::{decode::Tenant, protocol::dns::Name, time::Timestamp};
+use crate::{decode::Tenant, flow::WordHash, protocol::dns::Name, time::Timestamp};
 
 /// Bytes of a name in wire form that an entry holds itself; nearly all names are shorter.
 const INLINE: usize = 46;
@@ -23,15 +23,9 @@ pub(super) struct Pair {
 }
 
 impl Pair {
-    /// The pair as words: what is hashed, three of them for IPv4.
-    fn words(&self) -> [u64; 5] {
-        let bits = |address: IpAddr| match address {
-            IpAddr::V4(address) => u128::from(address.to_bits()),
-            IpAddr::V6(address) => address.to_bits(),
-        };
-        let (client, address) = (bits(self.client), bits(self.address));
+    fn hash(&self, start: u64) -> u64 {
         let tenant = self.tenant.key ^ (self.tenant.kind as u64) << 56;
-        [tenant, (client >> 64) as u64, client as u64, (address >> 64) as u64, address as u64]
+        WordHash::from(start).with(tenant).with_address(self.client).with_address(self.address).finish()
     }
 }
 
@@ -46,7 +40,8 @@ pub(super) struct PairTable {
     next: usize,
     capacity: usize,
     evicted: u64,
-    hasher: RandomState,
+    /// The start of hashes, random for each process: who sends the packets chooses the pairs.
+    seed: u64,
 }
 
 #[derive(Debug)]
@@ -94,8 +89,7 @@ impl PairTable {
             next: 0,
             capacity: capacity.max(1),
             evicted: 0,
-            // The seed is random for each process: who sends the packets chooses the pairs.
-            hasher: RandomState::default(),
+            seed: RandomState::default().hash_one(0),
         }
     }
 
@@ -111,7 +105,7 @@ impl PairTable {
 
     /// The name of `pair`, if one holds at `time`.
     pub(super) fn get(&self, pair: &Pair, time: Timestamp) -> Option<Named<'_>> {
-        let entry = self.ring.get(self.find(self.hash(pair), pair)?)?;
+        let entry = self.ring.get(self.find(pair.hash(self.seed), pair)?)?;
         (entry.until >= time)
             .then(|| Named { name: Name::from_wire(entry.name.bytes()), source: entry.source })
     }
@@ -119,7 +113,7 @@ impl PairTable {
     /// Puts a name in, or in place of the one before. The same name from a lesser source confirms what is
     /// known and adds nothing but time.
     pub(super) fn put(&mut self, pair: &Pair, name: Name<'_>, source: NameSource, until: Timestamp) {
-        let hash = self.hash(pair);
+        let hash = pair.hash(self.seed);
         let found = self.find(hash, pair);
         let Some(place) = found else {
             return self.append(hash, Entry::new(pair, source, until, Wire::of(name.wire())), None);
@@ -142,10 +136,6 @@ impl PairTable {
             known.stale = true;
             self.append(hash, moved, Some(place));
         }
-    }
-
-    fn hash(&self, pair: &Pair) -> u64 {
-        self.hasher.hash_one(pair.words())
     }
 
     fn find(&self, hash: u64, pair: &Pair) -> Option<usize> {
@@ -179,10 +169,8 @@ impl PairTable {
                 }
             }
             None => {
-                let (ring, hasher) = (&self.ring, &self.hasher);
-                let rehash = |&place: &u32| {
-                    ring.get(place as usize).map_or(0, |entry| hasher.hash_one(entry.pair.words()))
-                };
+                let (ring, seed) = (&self.ring, self.seed);
+                let rehash = |&place: &u32| ring.get(place as usize).map_or(0, |entry| entry.pair.hash(seed));
                 self.index.insert_unique(hash, place as u32, rehash);
             }
         }
@@ -191,7 +179,7 @@ impl PairTable {
     /// Takes the oldest entry, at `place`, out of the index.
     fn forget(&mut self, place: usize) {
         let Some(old) = self.ring.get(place).filter(|old| !old.stale) else { return };
-        let hash = self.hash(&old.pair);
+        let hash = old.pair.hash(self.seed);
         if let Ok(found) = self.index.find_entry(hash, |&known| known as usize == place) {
             found.remove();
             self.evicted += 1;

@@ -80,11 +80,20 @@ pub struct Observer {
 /// processor then waits for the memory of many of them at once, not of one after the other.
 const AHEAD: usize = 32;
 
-/// A frame with what can be known of it before its turn comes.
-struct Prepared<'a> {
-    frame: Frame<'a>,
-    decoded: Decoded<'a>,
-    ends: Option<Ends>,
+/// Frames with what can be known of them before their turn comes: three lists of equal length.
+#[derive(Default)]
+struct Ahead<'a> {
+    frames: Vec<Frame<'a>>,
+    decoded: Vec<Decoded<'a>>,
+    ends: Vec<Option<Ends>>,
+}
+
+impl Ahead<'_> {
+    fn clear(&mut self) {
+        self.frames.clear();
+        self.decoded.clear();
+        self.ends.clear();
+    }
 }
 
 /// Who talks to whom in a datagram, and where the flow stood when that was asked.
@@ -113,7 +122,7 @@ struct Packet<'a> {
     number: u64,
     time: Timestamp,
     wire_length: u32,
-    ends: Ends,
+    ends: &'a Ends,
     decoded: &'a Decoded<'a>,
 }
 
@@ -142,19 +151,23 @@ impl Observer {
         mut filter: Option<&mut Filter>,
         out: &mut ObservationBatch,
     ) {
-        let mut frames = frames.frames();
-        let mut ahead = Vec::with_capacity(AHEAD);
+        let decode = if self.options.shortcuts { decode::decode } else { decode::decode_by_layers };
+        let mut rest = frames.frames();
+        let mut ahead = Ahead::default();
         loop {
             ahead.clear();
-            ahead.extend(frames.by_ref().take(AHEAD).map(|frame| self.prepare(frame)));
-            if ahead.is_empty() {
+            for frame in rest.by_ref().take(AHEAD) {
+                ahead.frames.push(frame);
+                ahead.decoded.push(decode(frame.link, frame.bytes, frame.wire_length, &self.options.decode));
+            }
+            if ahead.frames.is_empty() {
                 return;
             }
-            for prepared in &ahead {
-                let frame = &prepared.frame;
+            ahead.ends.extend(ahead.decoded.iter().map(|decoded| self.ends(decoded)));
+            for ((frame, decoded), ends) in ahead.frames.iter().zip(&ahead.decoded).zip(&ahead.ends) {
                 self.advance(frame.time, frame.number, out);
                 if filter.as_mut().is_none_or(|filter| filter.matches(frame)) {
-                    self.frame(prepared, out);
+                    self.frame(frame, decoded, ends.as_ref(), out);
                 } else {
                     self.counters.filtered += 1;
                 }
@@ -192,13 +205,6 @@ impl Observer {
         counters
     }
 
-    fn prepare<'a>(&self, frame: Frame<'a>) -> Prepared<'a> {
-        let decode = if self.options.shortcuts { decode::decode } else { decode::decode_by_layers };
-        let decoded = decode(frame.link, frame.bytes, frame.wire_length, &self.options.decode);
-        let ends = self.ends(&decoded);
-        Prepared { frame, decoded, ends }
-    }
-
     /// Who talks to whom in `decoded`; `None` when nobody does, or another observer has the flow.
     fn ends(&self, decoded: &Decoded<'_>) -> Option<Ends> {
         let network = decoded.network.as_ref()?;
@@ -228,11 +234,16 @@ impl Observer {
         Some(Ends { from_low: key.low == source, key, dns, place })
     }
 
-    fn frame(&mut self, prepared: &Prepared<'_>, out: &mut ObservationBatch) {
-        let Prepared { frame, decoded, ends } = prepared;
+    fn frame(
+        &mut self,
+        frame: &Frame<'_>,
+        decoded: &Decoded<'_>,
+        ends: Option<&Ends>,
+        out: &mut ObservationBatch,
+    ) {
         self.counters.frame(frame, decoded);
         match ends {
-            Some(ends) => self.packet(frame, decoded, *ends, out),
+            Some(ends) => self.packet(frame, decoded, ends, out),
             None if matches!(decoded.transport, Transport::Fragment { .. }) => {
                 self.datagram_or_fragment(frame, decoded, 0, out);
             }
@@ -250,7 +261,7 @@ impl Observer {
     ) {
         let (Transport::Fragment { payload }, Some(network)) = (&decoded.transport, &decoded.network) else {
             return match self.ends(decoded) {
-                Some(ends) => self.packet(frame, decoded, ends, out),
+                Some(ends) => self.packet(frame, decoded, &ends, out),
                 None => {}
             };
         };
@@ -267,7 +278,7 @@ impl Observer {
             {
                 let start = decode::decode_datagram(decoded, payload);
                 if let Some(ends) = self.ends(&start) {
-                    self.packet(frame, &start, ends, out);
+                    self.packet(frame, &start, &ends, out);
                 }
             }
             FragmentOutcome::Complete(_) | FragmentOutcome::Pending | FragmentOutcome::Rejected(_) => {}
@@ -278,6 +289,12 @@ impl Observer {
     fn advance(&mut self, time: Timestamp, number: u64, out: &mut ObservationBatch) {
         self.clock = self.clock.max(time);
         self.first = Some(self.first.map_or(time, |first| first.min(time)));
+        if self.flows.is_due(self.clock) {
+            self.expire(number, out);
+        }
+    }
+
+    fn expire(&mut self, number: u64, out: &mut ObservationBatch) {
         let mut expired = std::mem::take(&mut self.expired);
         self.flows.advance(self.clock, &mut |flow| expired.push(flow));
         expired.sort_by_key(|flow| (flow.deadline(), flow.first_packet));
@@ -288,9 +305,9 @@ impl Observer {
         self.expired = expired;
     }
 
-    fn packet(&mut self, frame: &Frame<'_>, decoded: &Decoded<'_>, ends: Ends, out: &mut ObservationBatch) {
+    fn packet(&mut self, frame: &Frame<'_>, decoded: &Decoded<'_>, ends: &Ends, out: &mut ObservationBatch) {
         if let Transport::Tcp(tcp) = &decoded.transport
-            && self.settled_segment(frame, tcp, &ends)
+            && self.settled_segment(frame, tcp, ends)
         {
             return;
         }
@@ -343,7 +360,7 @@ impl Observer {
         outline: Option<Places>,
         out: &mut ObservationBatch,
     ) {
-        let Ends { key, .. } = &packet.ends;
+        let Ends { key, .. } = packet.ends;
         if self.options.decode.checksums {
             self.counters.verify_checksum(packet.decoded);
         }
@@ -367,7 +384,7 @@ impl Observer {
 
     /// The flow of a packet, made when there is none, with the packet counted in it.
     fn flow_of(&mut self, packet: &Packet<'_>, out: &mut ObservationBatch) -> Option<u32> {
-        let Ends { key, place, .. } = &packet.ends;
+        let Ends { key, place, .. } = packet.ends;
         let source = packet.ends.source();
         let mut index = self.flows.find_again(key, *place);
         if let Some(found) = index
@@ -528,11 +545,13 @@ impl Observer {
     /// While readers hold too much, the flow that has held longest tells what it has and is read no further.
     fn make_room(&mut self, packet: &Packet<'_>, out: &mut ObservationBatch) {
         let flows = &self.flows;
-        let holding_at = |place| flows.get(place)?.data.inspection.as_deref().map(|inspection| inspection.holding);
+        let holding_at =
+            |place| flows.get(place)?.data.inspection.as_deref().map(|inspection| inspection.holding);
         self.holders.tidy(holding_at);
         while self.holders.is_over() {
             let flows = &self.flows;
-            let holding_at = |place| flows.get(place)?.data.inspection.as_deref().map(|inspection| inspection.holding);
+            let holding_at =
+                |place| flows.get(place)?.data.inspection.as_deref().map(|inspection| inspection.holding);
             let Some(place) = self.holders.take_oldest(holding_at) else { return };
             let Some(flow) = self.flows.get_mut(place) else { continue };
             let identity = identity_of(flow);
