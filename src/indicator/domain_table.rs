@@ -94,6 +94,12 @@ impl DomainTable {
         });
     }
 
+    /// Whether anything listed may end in the labels whose hash is `two`.
+    #[inline]
+    pub(super) fn may_have_ending(&self, two: u64) -> bool {
+        self.coarse.has(two)
+    }
+
     /// Whether [`DomainTable::find`] may find something; seldom `true` when it does not.
     #[inline]
     pub(super) fn may_have(&self, name: &Labels<'_>, two: u64) -> bool {
@@ -104,7 +110,7 @@ impl DomainTable {
     /// it says `true`.
     #[inline]
     fn listed(&self, name: &Labels<'_>, two: u64, mut visit: impl FnMut(u64, usize) -> bool) -> bool {
-        if !self.coarse.has(two) {
+        if !self.may_have_ending(two) {
             return false;
         }
         let filter: &[u8] = &self.filter.words;

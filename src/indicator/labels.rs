@@ -7,6 +7,40 @@ use crate::protocol::dns::Name;
 /// The hash of the root, from which that of every name goes on, a label at a time.
 const ROOT: u64 = 0x6361_6c6c_686f_6d65;
 
+/// The hashes of a name's last label and of its last two: what nearly every name is told by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ending {
+    pub(super) one: u64,
+    pub(super) two: u64,
+}
+
+impl Ending {
+    /// Of `name`; `None` when it has a single label or is longer than a name can be, and so is not listed.
+    #[inline]
+    pub(super) fn of(name: Name<'_>) -> Option<Self> {
+        let wire = name.wire();
+        let (mut before, mut last, mut at, mut count) = (0, 0, 0, 0);
+        while let Some(next) = next_label(wire, at) {
+            (before, last, at) = (last, at, next);
+            count += 1;
+        }
+        if count < 2 || at > DNS_NAME_BYTES {
+            return None;
+        }
+        let one = folded(ROOT, wire, last + 1, at);
+        Some(Self { one, two: folded(one, wire, before + 1, last) })
+    }
+}
+
+/// Where the label behind the one at `at` begins; `None` at the name's end. As `Name::labels` has it, what does
+/// not fit is the end.
+#[inline]
+fn next_label(wire: &[u8], at: usize) -> Option<usize> {
+    let length = usize::from(*wire.get(at)?);
+    let next = at + 1 + length;
+    (length != 0 && next <= wire.len()).then_some(next)
+}
+
 /// A name with the places of its labels.
 #[derive(Debug)]
 pub(super) struct Labels<'n> {
@@ -23,12 +57,7 @@ impl<'n> Labels<'n> {
         let wire = name.wire();
         let mut starts = [0; DNS_NAME_BYTES / 2 + 2];
         let (mut count, mut at) = (0, 0);
-        while let Some(&length) = wire.get(at) {
-            let next = at + 1 + usize::from(length);
-            // As `Name::labels` has it: what does not fit is the name's end.
-            if length == 0 || next > wire.len() {
-                break;
-            }
+        while let Some(next) = next_label(wire, at) {
             if next > DNS_NAME_BYTES {
                 return None;
             }
@@ -50,13 +79,6 @@ impl<'n> Labels<'n> {
     pub(super) fn longer(&self, hash: u64, count: usize) -> u64 {
         let (start, end) = self.place(count);
         folded(hash, self.wire, start, end)
-    }
-
-    /// The hash of the last two labels, or fewer where there are no more.
-    #[inline]
-    pub(super) fn last_two(&self) -> (u64, u64) {
-        let one = if self.count > 0 { self.longer(ROOT, 0) } else { ROOT };
-        (one, if self.count > 1 { self.longer(one, 1) } else { one })
     }
 
     /// Whether the last `count` labels are those of `text`, which is in normal form.
@@ -117,8 +139,8 @@ mod tests {
                 hash = labels.longer(hash, count);
                 assert_eq!(hash, *expected, "{text}, {count} labels");
             }
-            let two = labels.last_two();
-            assert_eq!((two.0, two.1), (expected[0], *expected.get(1).unwrap_or(&expected[0])));
+            let ending = expected.get(1).map(|&two| Ending { one: expected[0], two });
+            assert_eq!(Ending::of(name.as_name()), ending);
             assert!(labels.spell(labels.count(), text.as_bytes()));
             assert!(!labels.spell(labels.count() + 1, text.as_bytes()));
             assert!(!labels.spell(labels.count(), format!("x.{text}").as_bytes()));
@@ -150,7 +172,11 @@ mod tests {
         assert_eq!(count(&b"\x01a".repeat(127)), Some(127));
         assert_eq!(count(&b"\x01a".repeat(128)), None);
         let root = Labels::of(Name::ROOT).unwrap();
-        assert_eq!(root.last_two(), (ROOT, ROOT));
+        assert_eq!(Ending::of(Name::ROOT), None);
+        assert_eq!(Ending::of(Name::from_wire(&b"\x01a".repeat(128))), None);
+        let cut = Ending::of(Name::from_wire(b"\x01a\x01b\x09c"));
+        assert_eq!(cut, Ending::of(Name::from_wire(b"\x01a\x01b")));
+        assert!(cut.is_some());
         assert!(!root.spell(0, b"a") && !root.spell(1, b"a"));
     }
 }

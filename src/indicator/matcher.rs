@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::net::IpAddr;
 
 use super::exchange::{ExchangeFacts, Moment, Target, split_host};
-use super::labels::Labels;
+use super::labels::{Ending, Labels};
 use super::model::{AsOf, Claim, ClaimId, Kind, SignatureId, Standing};
 use super::search_suffix::SearchSuffixes;
 use super::segment::Segment;
@@ -74,11 +74,11 @@ impl Indicators {
     /// Claims about `name` and, where they reach so far, about the names above it; the longest name's
     /// claims first, those about one name in the order of loading.
     pub fn domain(&self, name: Name<'_>, hits: &mut Vec<ClaimId>) {
-        if self.segments.is_empty() {
+        let Some(Ending { two, .. }) = Ending::of(name).filter(|ending| self.may_list_ending(ending.two))
+        else {
             return;
-        }
+        };
         let Some(labels) = Labels::of(name) else { return };
-        let (_, two) = labels.last_two();
         self.ask(
             hits,
             |segment, hits| segment.domain(&labels, two, hits),
@@ -92,22 +92,25 @@ impl Indicators {
     /// one of them.
     #[inline]
     pub fn may_list_name(&self, name: Name<'_>) -> bool {
-        if self.segments.is_empty() {
-            return false;
-        }
-        let Some(labels) = Labels::of(name) else { return false };
-        let (one, two) = labels.last_two();
-        self.may_list_labels(&labels, two)
+        let Some(Ending { one, two }) = Ending::of(name) else { return false };
+        self.may_list_ending(two) && self.may_list_labels(name, two)
             || self.search_suffixes.may_end(one, two)
                 && self.search_suffixes.stripped(name).any(|shorter| {
-                    Labels::of(shorter)
-                        .is_some_and(|labels| self.may_list_labels(&labels, labels.last_two().1))
+                    Ending::of(shorter).is_some_and(|ending| {
+                        self.may_list_ending(ending.two) && self.may_list_labels(shorter, ending.two)
+                    })
                 })
     }
 
     #[inline]
-    fn may_list_labels(&self, labels: &Labels<'_>, two: u64) -> bool {
-        self.segments.iter().any(|segment| segment.tables.domains.may_have(labels, two))
+    fn may_list_ending(&self, two: u64) -> bool {
+        self.segments.iter().any(|segment| segment.tables.domains.may_have_ending(two))
+    }
+
+    fn may_list_labels(&self, name: Name<'_>, two: u64) -> bool {
+        Labels::of(name).is_some_and(|labels| {
+            self.segments.iter().any(|segment| segment.tables.domains.may_have(&labels, two))
+        })
     }
 
     /// Claims about the name that `name` is when a resolver's search suffix is taken off, as
