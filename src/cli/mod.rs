@@ -1,10 +1,13 @@
 //! The command line: one file per command.
 
+mod indicators;
 mod replay;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::event::text::safe;
 
 /// Nothing at or above `--fail-on` was found.
 pub const NOTHING_FOUND: u8 = 0;
@@ -25,6 +28,8 @@ pub struct Arguments {
 enum Command {
     /// Read capture files and say which machine called home, when, and how far it got.
     Replay(replay::ReplayArguments),
+    /// Work on indicator files.
+    Indicators(indicators::IndicatorsArguments),
 }
 
 /// Parses the process's arguments and runs the command.
@@ -32,5 +37,11 @@ pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
     match arguments.command {
         Command::Replay(arguments) => replay::replay(&arguments),
+        Command::Indicators(arguments) => indicators::indicators(&arguments),
     }
+}
+
+/// One line on standard error; names of files and entries of lists are not ours and may hold anything.
+fn say(message: &str) {
+    eprintln!("callhome: {}", safe(message));
 }

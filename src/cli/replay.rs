@@ -12,12 +12,12 @@ use std::{
 
 use clap::{Args, ValueEnum};
 
-use super::{FAILED, FOUND, NOTHING_FOUND};
+use super::{FAILED, FOUND, NOTHING_FOUND, indicators::check_loaded, say};
 use crate::{
     config::Config,
     decode::DecodeOptions,
     engine::{Analysis, AnalysisOptions, Finished, PipelineOptions, blindness, run},
-    event::{EventOptions, text::safe},
+    event::EventOptions,
     indicator::{AsOf, Knowledge, Loader, Severity},
     observation::ObserverOptions,
     output::{EventSink, OutputError},
@@ -29,16 +29,13 @@ use crate::{
 /// Inputs smaller than this are read by one thread: more would not pay.
 const SMALL: u64 = 64 << 20;
 
-/// Entries of one list that are named when they are not taken.
-const REJECTED_SHOWN: usize = 10;
-
 /// The arguments of `callhome replay`.
 #[derive(Debug, Args)]
 pub struct ReplayArguments {
     /// Capture files (pcap or pcapng, also compressed), directories of them, or - for the standard input
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// Indicator file or directory; repeatable [default: the built-in packs]
+    /// Indicator file or directory, compiled or not; repeatable [default: the built-in packs]
     #[arg(long, value_name = "PATH")]
     indicators: Vec<PathBuf>,
     /// Settings file
@@ -104,11 +101,6 @@ pub fn replay(arguments: &ReplayArguments) -> ExitCode {
             ExitCode::from(FAILED)
         }
     }
-}
-
-/// One line on standard error; names of files and entries of lists are not ours and may hold anything.
-fn say(message: &str) {
-    eprintln!("callhome: {}", safe(message));
 }
 
 fn try_replay(arguments: &ReplayArguments) -> Result<u8, String> {
@@ -282,25 +274,8 @@ fn load_knowledge(arguments: &ReplayArguments, config: &Config) -> Result<Knowle
         paths.iter().for_each(|path| loader.path(path));
     }
     let knowledge = loader.finish();
-    // A feed that cannot be read would leave the user believing that it was asked.
-    if let Some(source) = knowledge.report.failures().next() {
-        let reason = source.failure.as_deref().unwrap_or_default();
-        return Err(format!("{}: {reason}", source.file));
-    }
-    warn_of_rejected(&knowledge);
+    check_loaded(&knowledge.report)?;
     Ok(knowledge)
-}
-
-/// Entries of the user's lists that were not taken: the first few by line, the rest by number.
-fn warn_of_rejected(knowledge: &Knowledge) {
-    for source in &knowledge.report.sources {
-        for rejected in source.rejected.iter().take(REJECTED_SHOWN) {
-            say(&format!("{}:{}: {}: {}", source.file, rejected.line, rejected.text, rejected.reason));
-        }
-        if let Some(more) = source.rejected_count.checked_sub(REJECTED_SHOWN + 1) {
-            say(&format!("{}: {} more entries were not taken", source.file, more + 1));
-        }
-    }
 }
 
 fn threads(arguments: &ReplayArguments, timeline: &Timeline) -> usize {

@@ -4,7 +4,7 @@
 //! of the indicators' filters alone, which may let through what is not listed and never hold back what is.
 
 use crate::{
-    indicator::Indicators,
+    indicator::{ExchangeFacts, Indicators},
     observation::Head,
     protocol::dns::{Answer, NameScratch, Outline},
 };
@@ -25,6 +25,15 @@ pub fn is_unlisted(head: &Head, outline: &Outline<'_>, indicators: &Indicators) 
     !(indicators.may_list_name(outline.name())
         || indicators.may_list_address(tuple.server.address)
         || indicators.may_list_address(tuple.client.address)
-        || (!answered && indicators.has_query_signatures())
+        || (!answered && indicators.has_query_signatures() && meets_signature(head, outline, indicators))
         || (answered && outline.answers().any(is_listed)))
+}
+
+/// Whether the question meets a signature; whether that one holds at the time is for the detector to say.
+fn meets_signature(head: &Head, outline: &Outline<'_>, indicators: &Indicators) -> bool {
+    let server = &head.flow.tuple.server;
+    let mut hits = Vec::new();
+    let facts = ExchangeFacts::query(Some((server.address, server.port)), outline.name(), outline.kind());
+    indicators.signatures(&facts, &mut hits);
+    !hits.is_empty()
 }

@@ -203,8 +203,7 @@ impl Destination {
         }
         let name = value::name(name)?;
         let exact = exact && below.is_none();
-        let public = psl::suffix(name.as_bytes())
-            .is_some_and(|suffix| suffix.is_known() && suffix.as_bytes() == name.as_bytes());
+        let public = value::is_public_suffix(&name);
         // Whose names stand below a public suffix, nobody knows; who allows it all the same says so.
         match (name.contains('.'), public && !exact && !risk_stated) {
             (false, _) => Err(Refusal::TopLevel),

@@ -23,6 +23,7 @@ use super::load_report::SourceReport;
 use super::model::{Kind, Provenance, Tlp, Validity};
 use super::plain;
 use super::value::Value;
+use crate::time::Timestamp;
 
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,15 +60,23 @@ impl Column {
     }
 }
 
+/// The lines among which a header is looked for.
+const HEADER_LINES: usize = 32;
+
+/// Whether a file that begins so has enough lines for [`is_csv`] to say the same of the whole.
+pub(super) fn tells_format(text: &str) -> bool {
+    text.lines().map(header_text).filter(|line| !line.is_empty()).nth(HEADER_LINES - 1).is_some()
+}
+
 /// Whether one of the first lines that say anything is a header of ours, with more than one column.
 pub(super) fn is_csv(text: &str) -> bool {
-    let mut lines = text.lines().map(header_text).filter(|line| !line.is_empty()).take(32);
+    let mut lines = text.lines().map(header_text).filter(|line| !line.is_empty()).take(HEADER_LINES);
     lines.any(|line| header(line).is_some_and(|columns| columns.len() > 1))
 }
 
 /// Whether there is anything of CSV in a file that calls itself so: a comma, or a header.
 pub(super) fn has_columns(text: &str) -> bool {
-    text.contains(',') || text.lines().take(32).any(|line| header(header_text(line)).is_some())
+    text.contains(',') || text.lines().take(HEADER_LINES).any(|line| header(header_text(line)).is_some())
 }
 
 /// The columns, when `line` is a header: it has a column of values.
@@ -81,51 +90,76 @@ fn header_text(line: &str) -> &str {
     line.trim_start_matches('\u{feff}').trim().trim_start_matches(['#', ';']).trim()
 }
 
-/// Reads CSV into `loader`; `name` is the file's stem, which stands for campaign and source where
-/// there is no column.
-pub(super) fn read(text: &str, name: &str, loader: &mut Loader, report: &mut SourceReport) {
-    let unstated = plain::unstated(report.file.clone(), name);
-    let mut columns: Option<Vec<Option<Column>>> = None;
-    let mut last = unstated.clone();
-    for (index, line) in text.lines().enumerate() {
-        let number = index as u32 + 1;
-        let Some(columns) = &columns else {
-            match header(header_text(line)) {
-                Some(found) => columns = Some(found),
-                None if plain::without_comment(line).is_empty() => {}
-                None => report.reject(number, line, "stands before a header that names a value column"),
-            }
-            continue;
-        };
-        // A quoted cell may hold the mark of a comment: only a line that begins with one is one.
-        let row = line.trim_start_matches('\u{feff}').trim();
-        if row.is_empty() || row.starts_with('#') {
-            continue;
-        }
-        match read_row(row, columns, number, &unstated) {
-            Ok(mut statement) => {
-                // Rows of one feed mostly say the same of themselves: one copy serves them all.
-                match *last == *statement.provenance {
-                    true => statement.provenance = last.clone(),
-                    false => last = statement.provenance.clone(),
+/// Reads CSV, block by block.
+#[derive(Debug)]
+pub(super) struct CsvReader {
+    unstated: Arc<Provenance>,
+    columns: Option<Vec<Option<Column>>>,
+    /// What the last row said of itself.
+    last: Arc<Provenance>,
+    /// Lines that have been read.
+    lines: u32,
+}
+
+impl CsvReader {
+    /// A reader of `file`; `name` is the file's stem, which stands for campaign and source where there is
+    /// no column.
+    pub(super) fn new(file: Arc<str>, name: &str) -> Self {
+        let unstated = plain::unstated(file, name);
+        Self { last: unstated.clone(), unstated, columns: None, lines: 0 }
+    }
+
+    /// Reads some whole lines into `loader`.
+    pub(super) fn block(&mut self, text: &str, loader: &mut Loader, report: &mut SourceReport) {
+        for line in text.lines() {
+            self.lines = self.lines.saturating_add(1);
+            let number = self.lines;
+            let Some(columns) = &self.columns else {
+                match header(header_text(line)) {
+                    Some(found) => self.columns = Some(found),
+                    None if plain::without_comment(line).is_empty() => {}
+                    None => report.reject(number, line, "stands before a header that names a value column"),
                 }
-                loader.add(&statement, row, report);
+                continue;
+            };
+            // A quoted cell may hold the mark of a comment: only a line that begins with one is one.
+            let row = line.trim_start_matches('\u{feff}').trim();
+            if row.is_empty() || row.starts_with('#') {
+                continue;
             }
-            Err(reason) => report.reject(number, row, reason),
+            match read_row(row, columns, &self.unstated) {
+                Ok(Row { value, first_seen, validity, provenance }) => {
+                    // Rows of one feed mostly say the same of themselves: one copy serves them all.
+                    if *self.last != provenance {
+                        self.last = Arc::new(provenance);
+                    }
+                    let provenance = &self.last;
+                    let statement = Statement { value, first_seen, validity, line: number, provenance };
+                    loader.add(&statement, row, report);
+                }
+                Err(reason) => report.reject(number, row, reason),
+            }
         }
     }
-    if columns.is_none() && report.rejected_count > 0 {
-        report.failure = Some("no header names a value, indicator or ioc column".to_owned());
+
+    /// Says at the end what is wrong with the whole.
+    pub(super) fn finish(self, report: &mut SourceReport) {
+        if self.columns.is_none() && report.rejected_count > 0 {
+            report.failure = Some("no header names a value, indicator or ioc column".to_owned());
+        }
     }
 }
 
-fn read_row(
-    row: &str,
-    columns: &[Option<Column>],
-    line: u32,
-    unstated: &Arc<Provenance>,
-) -> Result<Statement, String> {
-    let mut provenance = (**unstated).clone();
+/// What a row says.
+struct Row {
+    value: Value<'static>,
+    first_seen: Option<Timestamp>,
+    validity: Validity,
+    provenance: Provenance,
+}
+
+fn read_row(row: &str, columns: &[Option<Column>], unstated: &Provenance) -> Result<Row, String> {
+    let mut provenance = unstated.clone();
     let (mut value, mut kind) = (None, None);
     let (mut first_seen, mut validity) = (None, Validity::default());
     for (column, cell) in columns.iter().zip(cells(row)) {
@@ -170,8 +204,8 @@ fn read_row(
         Some(kind) => Value::of_kind(kind, &value, None),
         None => Value::guess(&value),
     };
-    let value = value.map_err(|refusal| refusal.to_string())?;
-    Ok(Statement { value, first_seen, validity, line, provenance: Arc::new(provenance) })
+    let value = value.map_err(|refusal| refusal.to_string())?.into_owned();
+    Ok(Row { value, first_seen, validity, provenance })
 }
 
 fn confidence(cell: &str) -> Result<u8, String> {

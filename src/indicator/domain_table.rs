@@ -1,175 +1,213 @@
 //! Finds the names, of a million, that a name is or stands below.
 //!
-//! Every suffix of two labels and more of every listed name sets two bits of a filter. A look-up
-//! starts at the name's last two labels and takes one label more for as long as the filter says that
-//! something listed goes on there: a name that has nothing to do with the list costs about one probe.
-//! Only what the filter lets through is hashed into the table, and only what is equal is a hit.
-
-use std::hash::BuildHasher;
-
-use foldhash::fast::FixedState;
-use hashbrown::HashTable;
+//! Every ending of two labels and more of every listed name sets two bits of a filter, and every listed
+//! name a third one. A look-up starts at the name's last two labels and takes one label more for as long
+//! as the filter says that something listed goes on there: a name that has nothing to do with the list
+//! costs about one probe. Only what the filter lets through as a listed name is looked for in the table,
+//! and only what is equal is a hit.
+//!
+//! Of a million names the filter is 4 MiB, more than a processor keeps near. So a bitmap of a quarter of
+//! that is asked before it, once for each name: whether anything listed ends in its last two labels.
 
 use super::claims::Claims;
-use super::model::{ClaimId, Match};
-use crate::limits::DNS_NAME_BYTES;
-use crate::protocol::dns::Name;
-
-/// Which seed is used can change the speed, never the result.
-const HASHER: FixedState = FixedState::with_seed(0x6361_6c6c_686f_6d65);
+use super::flat::{Bytes, set_u64, u64_at};
+use super::labels::{Labels, hashes_of};
+use super::slots::Slots;
 
 /// From names to the first claim about each.
 #[derive(Debug, Default)]
 pub(super) struct DomainTable {
-    /// One claim per listed name; further ones of the same name hang on it ([`super::matcher`]).
-    names: HashTable<ClaimId>,
-    filter: Filter,
+    /// One claim per listed name; further ones of the same name hang on it ([`super::further`]).
+    pub(super) names: Slots,
+    pub(super) filter: Filter,
+    pub(super) coarse: Coarse,
+    /// How many endings the filter will hold.
+    endings: usize,
+    /// The claims whose names have endings besides themselves.
+    deep: Vec<u32>,
 }
 
 impl DomainTable {
-    /// Adds the name of claim `id`, or gives the claim that already stands for that name.
-    pub(super) fn insert(&mut self, id: ClaimId, claims: &Claims) -> Option<ClaimId> {
-        let wire = Wire::from_text(claims.value(id));
-        let hash = HASHER.hash_one(wire.bytes());
-        if let Some(&found) = self.names.find(hash, |&other| claims.value(other) == claims.value(id)) {
-            return Some(found);
+    /// The table of a compiled file.
+    pub(super) fn from_bytes(names: Bytes, filter: Bytes, coarse: Bytes) -> Self {
+        Self {
+            names: Slots::from_bytes(names),
+            filter: Filter { words: filter },
+            coarse: Coarse { words: coarse },
+            ..Self::default()
         }
-        self.names
-            .insert_unique(hash, id, |&other| HASHER.hash_one(Wire::from_text(claims.value(other)).bytes()));
-        None
+    }
+
+    /// The first claim about `name`, which is in normal form and has that hash ([`hash_of`]).
+    pub(super) fn first(&self, name: &str, hash: u64, claims: &Claims) -> Option<u32> {
+        let same = |claim| claims.value(claim) == name.as_bytes() && claims.is_domain(claim);
+        self.names.find(hash, |claim| same(claim).then_some(claim))
+    }
+
+    /// Adds a name, of which [`DomainTable::first`] knows nothing.
+    pub(super) fn insert(&mut self, name: &str, hash: u64, claim: u32) {
+        self.names.insert(hash, claim);
+        let endings = name.bytes().filter(|&byte| byte == b'.').count();
+        self.endings += endings;
+        if endings > 1 {
+            self.deep.push(claim);
+        }
     }
 
     /// Builds the filter, once every name is in.
     pub(super) fn finish(&mut self, claims: &Claims) {
-        self.names.shrink_to_fit(|&id| HASHER.hash_one(Wire::from_text(claims.value(id)).bytes()));
-        self.filter = Filter::for_names(self.names.len());
-        for &id in &self.names {
-            let wire = Wire::from_text(claims.value(id));
-            for suffix in wire.suffixes() {
-                self.filter.add(HASHER.hash_one(suffix));
+        self.names.finish();
+        let deep = std::mem::take(&mut self.deep);
+        if self.endings == 0 {
+            return;
+        }
+        self.filter = Filter::for_endings(self.endings);
+        self.coarse = Coarse::for_endings(self.endings);
+        let (words, coarse) = (self.filter.words.to_mut(), self.coarse.words.to_mut());
+        // In the order of the hashes, which is the filter's own.
+        for hash in self.names.hashes() {
+            Filter::add(words, hash, Filter::passing(hash) | Filter::listed(hash));
+            Coarse::add(coarse, hash);
+        }
+        for claim in deep {
+            // Neither the last label alone nor the whole name.
+            let mut hashes = hashes_of(claims.value(claim)).skip(1).peekable();
+            hashes.peek().into_iter().for_each(|&two| Coarse::add(coarse, two));
+            while let Some(hash) = hashes.next()
+                && hashes.peek().is_some()
+            {
+                Filter::add(words, hash, Filter::passing(hash));
             }
         }
     }
 
     /// Calls `hit` for each listed name that `name` is or stands below, shortest first, with whether it
-    /// is the whole name.
-    pub(super) fn find(&self, name: Name<'_>, claims: &Claims, mut hit: impl FnMut(ClaimId, bool)) {
-        if self.names.is_empty() {
-            return;
-        }
-        let wire = Wire::folded(name);
-        for suffix in wire.suffixes() {
-            let hash = HASHER.hash_one(suffix);
-            if !self.filter.may_have(hash) {
-                return;
+    /// is the whole name. `two` is the hash of its last two labels.
+    #[inline]
+    pub(super) fn find(&self, name: &Labels<'_>, two: u64, claims: &Claims, mut hit: impl FnMut(u32, bool)) {
+        self.listed(name, two, |hash, count| {
+            let same = |claim| name.spell(count, claims.value(claim)).then_some(claim);
+            if let Some(claim) = self.names.find(hash, same) {
+                hit(claim, count == name.count());
             }
-            let same = |&id: &ClaimId| Wire::from_text(claims.value(id)).bytes() == suffix;
-            if let Some(&id) = self.names.find(hash, same) {
-                hit(id, suffix.len() == wire.length);
-            }
-        }
-    }
-}
-
-/// Whether a claim that reaches so far holds for a name that is (`whole`) or stands below its value.
-pub(super) fn reaches(matching: Match, whole: bool) -> bool {
-    whole || matching == Match::Subtree
-}
-
-/// A name in wire form with its ASCII letters in lower case, and where its labels begin.
-struct Wire {
-    bytes: [u8; DNS_NAME_BYTES],
-    length: usize,
-    starts: [u8; DNS_NAME_BYTES / 2 + 1],
-    labels: usize,
-}
-
-impl Wire {
-    const EMPTY: Self =
-        Self { bytes: [0; DNS_NAME_BYTES], length: 0, starts: [0; DNS_NAME_BYTES / 2 + 1], labels: 0 };
-
-    /// A name from the wire. Length bytes are below 64 and no letters, so folding leaves them alone.
-    fn folded(name: Name<'_>) -> Self {
-        let mut out = Self::EMPTY;
-        for label in name.labels() {
-            if !out.push(label) {
-                return Self::EMPTY;
-            }
-        }
-        out
+            false
+        });
     }
 
-    /// A name in the normal form of lists.
-    fn from_text(text: &str) -> Self {
-        let mut out = Self::EMPTY;
-        for label in text.split('.') {
-            if !out.push(label.as_bytes()) {
-                return Self::EMPTY;
-            }
-        }
-        out
+    /// Whether anything listed may end in the labels whose hash is `two`.
+    #[inline]
+    pub(super) fn may_have_ending(&self, two: u64) -> bool {
+        self.coarse.has(two)
     }
 
-    fn push(&mut self, label: &[u8]) -> bool {
-        let end = self.length + 1 + label.len();
-        let (Some(slot), Some(start)) =
-            (self.bytes.get_mut(self.length..end), self.starts.get_mut(self.labels))
-        else {
+    /// Whether [`DomainTable::find`] may find something; seldom `true` when it does not.
+    #[inline]
+    pub(super) fn may_have(&self, name: &Labels<'_>, two: u64) -> bool {
+        self.listed(name, two, |_, _| true)
+    }
+
+    /// Calls `visit` with hash and number of labels of each ending that the filter takes for listed, until
+    /// it says `true`.
+    #[inline]
+    fn listed(&self, name: &Labels<'_>, two: u64, mut visit: impl FnMut(u64, usize) -> bool) -> bool {
+        if !self.may_have_ending(two) {
             return false;
-        };
-        if let Some((length, rest)) = slot.split_first_mut() {
-            *length = label.len() as u8;
-            rest.copy_from_slice(label);
-            rest.make_ascii_lowercase();
         }
-        *start = self.length as u8;
-        self.labels += 1;
-        self.length = end;
-        true
-    }
-
-    fn bytes(&self) -> &[u8] {
-        self.bytes.get(..self.length).unwrap_or_default()
-    }
-
-    /// Its suffixes of two labels and more, shortest first, the whole name last.
-    fn suffixes(&self) -> impl Iterator<Item = &[u8]> {
-        let starts = self.starts.get(..self.labels.saturating_sub(1)).unwrap_or_default();
-        starts.iter().rev().filter_map(|&start| self.bytes().get(usize::from(start)..))
+        let filter: &[u8] = &self.filter.words;
+        let (mut hash, mut count) = (two, 2);
+        while count <= name.count() {
+            let word = Filter::word(filter, hash);
+            if !Filter::has(word, Filter::passing(hash)) {
+                return false;
+            }
+            if Filter::has(word, Filter::listed(hash)) && visit(hash, count) {
+                return true;
+            }
+            if count < name.count() {
+                hash = name.longer(hash, count);
+            }
+            count += 1;
+        }
+        false
     }
 }
 
-/// A Bloom filter with both of an entry's bits in one word: one cache line for each question.
+/// A Bloom filter with all of an entry's bits in one word: one cache line for each question.
 #[derive(Debug, Default)]
-struct Filter {
-    /// A power of two of them.
-    words: Vec<u64>,
+pub(super) struct Filter {
+    pub(super) words: Bytes,
 }
 
 impl Filter {
-    /// Room for `names` names at 32 to 64 bits each, which leaves about one false alarm in a hundred.
-    fn for_names(names: usize) -> Self {
-        Self { words: vec![0; (names / 2 + 1).next_power_of_two()] }
+    /// Room at 32 bits for each ending, of which three are set at most: one false alarm in a hundred.
+    fn for_endings(endings: usize) -> Self {
+        Self { words: vec![0; (endings / 2 + 1) * 8].into() }
     }
 
-    fn place(&self, hash: u64) -> (usize, u64) {
-        // The table uses the hash's low and top bits; the filter takes its bits from the middle.
-        let word = (hash >> 20) as usize & (self.words.len() - 1);
-        (word, 1 << (hash >> 8 & 63) | 1 << (hash >> 14 & 63))
+    /// The word by the hash's upper half, as in the table: all of a filter is made of what [`Slots`] keeps.
+    #[inline]
+    fn place(words: &[u8], hash: u64) -> usize {
+        (((hash >> 32) * (words.len() / 8) as u64) >> 32) as usize
     }
 
-    fn add(&mut self, hash: u64) {
-        let (word, bits) = self.place(hash);
-        if let Some(word) = self.words.get_mut(word) {
-            *word |= bits;
-        }
+    #[inline]
+    fn word(words: &[u8], hash: u64) -> u64 {
+        u64_at(words, Self::place(words, hash)).unwrap_or_default()
     }
 
-    fn may_have(&self, hash: u64) -> bool {
-        if self.words.is_empty() {
-            return false;
-        }
-        let (word, bits) = self.place(hash);
-        self.words.get(word).is_some_and(|word| word & bits == bits)
+    /// The bits that an ending sets, by the low bits of the upper half.
+    #[inline]
+    const fn passing(hash: u64) -> u64 {
+        1 << (hash >> 32 & 63) | 1 << (hash >> 38 & 63)
+    }
+
+    /// The bit that a listed name sets besides.
+    #[inline]
+    const fn listed(hash: u64) -> u64 {
+        1 << ((hash >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58)
+    }
+
+    #[inline]
+    const fn has(word: u64, bits: u64) -> bool {
+        word & bits == bits
+    }
+
+    #[inline]
+    fn add(words: &mut [u8], hash: u64, bits: u64) {
+        let place = Self::place(words, hash);
+        let word = u64_at(words, place).unwrap_or_default();
+        set_u64(words, place, word | bits);
+    }
+}
+
+/// A bitmap with one bit for each ending, eight times as many as there are endings.
+#[derive(Debug, Default)]
+pub(super) struct Coarse {
+    pub(super) words: Bytes,
+}
+
+impl Coarse {
+    fn for_endings(endings: usize) -> Self {
+        Self { words: vec![0; (endings / 8 + 1) * 8].into() }
+    }
+
+    /// The word, and the bit in it, by the hash's upper half.
+    #[inline]
+    fn place(words: &[u8], hash: u64) -> (usize, u64) {
+        let bit = ((hash >> 32) * (words.len() / 8 * 64) as u64) >> 32;
+        ((bit >> 6) as usize, 1 << (bit & 63))
+    }
+
+    fn add(words: &mut [u8], hash: u64) {
+        let (place, bit) = Self::place(words, hash);
+        let word = u64_at(words, place).unwrap_or_default();
+        set_u64(words, place, word | bit);
+    }
+
+    #[inline]
+    fn has(&self, hash: u64) -> bool {
+        let words: &[u8] = &self.words;
+        let (place, bit) = Self::place(words, hash);
+        u64_at(words, place).is_some_and(|word| word & bit != 0)
     }
 }

@@ -1,6 +1,7 @@
 //! Entries for fuzzing: whatever stands in a file or a body, reading it ends well.
 
 use super::base64_json::Base64Json;
+use super::compiled::{heal, open};
 use super::{Kind, Knowledge, Loader, REJECTED_KEPT, REJECTED_TEXT};
 use crate::protocol::dns::NameBuf;
 
@@ -17,6 +18,33 @@ pub fn fuzz_plain(data: &[u8]) {
 /// Reads `data` as CSV.
 pub fn fuzz_csv(data: &[u8]) {
     check(data, "fuzz.csv");
+}
+
+/// Reads `data` as a compiled file; and again with checksums that are right, so that what they guard is
+/// reached.
+pub fn fuzz_compiled(data: &[u8]) {
+    check(data, "fuzz.compiled");
+    let mut healed = data.to_vec();
+    heal(&mut healed);
+    // A table that begins in the directory has another checksum when the directory is complete.
+    let Ok(contents) = open(&healed) else { return };
+    // Its claims may be any; asking for them must end.
+    let mut loader = Loader::default();
+    loader.bytes("fuzz.compiled", &healed);
+    let Knowledge { indicators, .. } = loader.finish();
+    let mut hits = Vec::new();
+    for (_, claim) in indicators.claims().take(100) {
+        let name = NameBuf::from_text(claim.value.as_bytes());
+        name.iter().for_each(|name| indicators.domain(name.as_name(), &mut hits));
+        let address = claim.value.parse();
+        address.into_iter().for_each(|address| indicators.address(address, 80, &mut hits));
+        indicators.url(claim.value.as_bytes(), 80, claim.value.as_bytes(), &mut hits);
+        indicators.user_agent(claim.value.as_bytes(), &mut hits);
+    }
+    let mut loader = Loader::for_compiling();
+    loader.bytes("fuzz.compiled", &healed);
+    let again = loader.compile();
+    assert!(again.claims() <= contents.segment.claims.len());
 }
 
 /// Looks for keys in `data` as a body: what is found must be found again in a longer body.
@@ -67,6 +95,7 @@ fn check(data: &[u8], file: &str) {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 
@@ -170,6 +199,26 @@ names = { "example.org" = ["a", "b"] }
             b"# \"ioc_value\", \"ioc_type\"\n\"198.51.100.7:8000\", \"ip:port\"\n\"Evil\"\"/1\", \"user-agent\"\n",
         ];
         mutate(&seeds, 4000, fuzz_csv);
+    }
+
+    #[test]
+    fn compiled_files() {
+        let compile = |name: &str, text: &str| {
+            let mut loader = Loader::for_compiling();
+            loader.bytes(name, text.as_bytes());
+            let mut file = Vec::new();
+            loader.compile().write(&mut file).unwrap();
+            file
+        };
+        let list = "evil.example\nb.evil.example\n198.51.100.7:8000\n198.51.100.0/24\n2001:db8::/32\n\
+            http://evil.example/a\n/x\n";
+        let seeds = [
+            compile("p.toml", PACK),
+            compile("b.txt", list),
+            compile("c.csv", "value,source\na.b,x\na.b,y\n"),
+        ];
+        let seeds: Vec<&[u8]> = seeds.iter().map(|seed| &**seed).collect();
+        mutate(&seeds, 3000, fuzz_compiled);
     }
 
     #[test]

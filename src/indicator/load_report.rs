@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::segment::Added;
+
 /// Rejected lines that are kept for each file; further ones are only counted.
 pub const REJECTED_KEPT: usize = 1000;
 /// Characters of a rejected line that are kept.
@@ -17,6 +19,8 @@ pub enum Format {
     Plain,
     /// Columns under a header.
     Csv,
+    /// A compiled file that could not be used; of one that could, each of its sources has a report.
+    Compiled,
 }
 
 impl Format {
@@ -26,7 +30,15 @@ impl Format {
             Self::Native => "native",
             Self::Plain => "plain",
             Self::Csv => "csv",
+            Self::Compiled => "compiled",
         }
+    }
+
+    /// The format of that name.
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        [Self::Native, Self::Plain, Self::Csv, Self::Compiled]
+            .into_iter()
+            .find(|format| format.as_str() == name)
     }
 }
 
@@ -65,6 +77,16 @@ impl SourceReport {
     pub(super) fn new(file: Arc<str>, format: Format) -> Self {
         let rejected = Vec::new();
         Self { file, format, accepted: 0, duplicates: 0, rejected, rejected_count: 0, failure: None }
+    }
+
+    /// Counts a claim by what became of it.
+    #[inline]
+    pub(super) fn count(&mut self, added: Added, line: u32, text: &str) {
+        match added {
+            Added::New => self.accepted += 1,
+            Added::Duplicate => self.duplicates += 1,
+            Added::Full => self.reject(line, text, "there is no room for more claims"),
+        }
     }
 
     /// Notes that `text` at `line` was refused.

@@ -1,19 +1,14 @@
 //! The question that detection asks: what is claimed about this name, address, request, certificate?
 
+use std::cmp::Reverse;
 use std::net::IpAddr;
 
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
-
-use super::address_table::AddressTable;
-use super::claims::{Claims, Statement};
-use super::domain_table::{DomainTable, reaches};
-use super::exchange::{ExchangeFacts, Target, split_host};
-use super::model::{AsOf, Claim, ClaimId, Kind, Match, SignatureId, Standing};
+use super::exchange::{ExchangeFacts, Moment, Target, split_host};
+use super::labels::{Ending, Labels};
+use super::model::{AsOf, Claim, ClaimId, Kind, SignatureId, Standing};
 use super::search_suffix::SearchSuffixes;
+use super::segment::Segment;
 use super::signature::{Signature, Signatures};
-use super::text_table::TextTable;
-use super::value::Value;
 use crate::protocol::dns::Name;
 use crate::time::Timestamp;
 
@@ -25,37 +20,34 @@ use crate::time::Timestamp;
 /// [`Allow`](super::Allow)'s.
 #[derive(Debug, Default)]
 pub struct Indicators {
-    claims: Claims,
-    domains: DomainTable,
-    addresses: AddressTable,
-    texts: TextTable,
-    /// The claims beyond the first about the same value, in the order of loading.
-    further: HashMap<ClaimId, Vec<ClaimId>, FixedState>,
-    signatures: Signatures,
-    search_suffixes: SearchSuffixes,
+    /// In the order of loading: one for what was read from text, one for each compiled file.
+    pub(super) segments: Vec<Segment>,
+    pub(super) signatures: Signatures,
+    pub(super) search_suffixes: SearchSuffixes,
 }
 
 impl Indicators {
     /// How many claims there are.
     pub fn len(&self) -> usize {
-        self.claims.len()
+        self.segments.iter().map(|segment| segment.claims.len()).sum()
     }
 
     /// Whether there is neither a claim nor a signature.
     pub fn is_empty(&self) -> bool {
-        self.claims.len() == 0 && self.signatures.as_slice().is_empty()
+        self.len() == 0 && self.signatures.as_slice().is_empty()
     }
 
     /// The claim of that number; `None` for a number that another set gave.
     pub fn claim(&self, id: ClaimId) -> Option<Claim<'_>> {
-        self.claims.get(id)
+        let segment = self.segments.iter().rfind(|segment| segment.base <= id.0)?;
+        segment.claims.get(id.0 - segment.base)
     }
 
     /// Every claim, in the order of loading.
     pub fn claims(&self) -> impl Iterator<Item = (ClaimId, Claim<'_>)> {
-        (0..self.claims.len() as u32).filter_map(|number| {
+        (0..self.len() as u32).filter_map(|number| {
             let id = ClaimId(number);
-            Some((id, self.claims.get(id)?))
+            Some((id, self.claim(id)?))
         })
     }
 
@@ -82,18 +74,43 @@ impl Indicators {
     /// Claims about `name` and, where they reach so far, about the names above it; the longest name's
     /// claims first, those about one name in the order of loading.
     pub fn domain(&self, name: Name<'_>, hits: &mut Vec<ClaimId>) {
-        let before = hits.len();
-        self.domains.find(name, &self.claims, |first, whole| {
-            // Backwards, because the shortest name comes first here and shall be last.
-            for &id in self.further.get(&first).into_iter().flatten().rev().chain([&first]) {
-                if self.claims.get(id).is_some_and(|claim| reaches(claim.matching, whole)) {
-                    hits.push(id);
-                }
-            }
-        });
-        if let Some(new) = hits.get_mut(before..) {
-            new.reverse();
-        }
+        let Some(Ending { two, .. }) = Ending::of(name).filter(|ending| self.may_list_ending(ending.two))
+        else {
+            return;
+        };
+        let Some(labels) = Labels::of(name) else { return };
+        self.ask(
+            hits,
+            |segment, hits| segment.domain(&labels, two, hits),
+            // All of them end the same name, so that the length tells which they are.
+            |claim| Reverse(claim.value.len()),
+        );
+    }
+
+    /// `false` only when neither [`Indicators::domain`] nor [`Indicators::domain_behind_search_suffix`]
+    /// finds anything: the quick question for the many names that nobody lists. It is seldom `true` of
+    /// one of them.
+    #[inline]
+    pub fn may_list_name(&self, name: Name<'_>) -> bool {
+        let Some(Ending { one, two }) = Ending::of(name) else { return false };
+        self.may_list_ending(two) && self.may_list_labels(name, two)
+            || self.search_suffixes.may_end(one, two)
+                && self.search_suffixes.stripped(name).any(|shorter| {
+                    Ending::of(shorter).is_some_and(|ending| {
+                        self.may_list_ending(ending.two) && self.may_list_labels(shorter, ending.two)
+                    })
+                })
+    }
+
+    #[inline]
+    fn may_list_ending(&self, two: u64) -> bool {
+        self.segments.iter().any(|segment| segment.tables.domains.may_have_ending(two))
+    }
+
+    fn may_list_labels(&self, name: Name<'_>, two: u64) -> bool {
+        Labels::of(name).is_some_and(|labels| {
+            self.segments.iter().any(|segment| segment.tables.domains.may_have(&labels, two))
+        })
     }
 
     /// Claims about the name that `name` is when a resolver's search suffix is taken off, as
@@ -116,29 +133,18 @@ impl Indicators {
     /// Claims about `address` at `port` (0 for no port, as in a DNS answer): first those about that
     /// port, then the address, then prefixes, longest first. IPv4-mapped addresses are IPv4.
     pub fn address(&self, address: IpAddr, port: u16, hits: &mut Vec<ClaimId>) {
-        self.addresses.find(address, port, |first| self.push(first, hits));
+        let exactness = |claim: &Claim<'_>| {
+            let length = claim.value.rsplit_once('/').and_then(|(_, length)| length.parse::<u8>().ok());
+            Reverse((claim.kind == Kind::AddressPort, claim.kind == Kind::Address, length))
+        };
+        self.ask(hits, |segment, hits| segment.address(address, port, hits), exactness);
     }
 
-    /// STUB
-    pub fn may_list_name(&self, name: Name<'_>) -> bool {
-        let mut hits = Vec::new();
-        self.domain(name, &mut hits);
-        if hits.is_empty() {
-            self.domain_behind_search_suffix(name, &mut hits);
-        }
-        !hits.is_empty()
-    }
-
-    /// STUB
+    /// `false` only when [`Indicators::address`] finds nothing for `address`, at whatever port. Of IPv4 it
+    /// is `true` of all addresses in a /24 in which something is listed, of IPv6 in a /32.
+    #[inline]
     pub fn may_list_address(&self, address: IpAddr) -> bool {
-        let mut hits = Vec::new();
-        self.addresses.find(address, 0, |first| self.push(first, &mut hits));
-        !hits.is_empty()
-    }
-
-    /// STUB
-    pub fn has_query_signatures(&self) -> bool {
-        false
+        self.segments.iter().any(|segment| segment.tables.addresses.may_have(address))
     }
 
     /// Claims about the URL and the path of a request: `host` is the Host field's value (with or
@@ -154,8 +160,9 @@ impl Indicators {
             (None, Some(_)) if target.get(4).is_some_and(|byte| byte.eq_ignore_ascii_case(&b's')) => 443,
             (None, Some(_)) => 80,
         };
-        self.texts.find_url((host, port, parts.target), &self.claims, |first| self.push(first, hits));
-        self.texts.find_url((host, 0, parts.target), &self.claims, |first| self.push(first, hits));
+        for port in [port, 0] {
+            self.ask(hits, |segment, hits| segment.url((host, port, parts.target), hits), |_| ());
+        }
         let path = parts.path();
         self.text(Kind::Path, path, hits);
         if path.len() != parts.target.len() {
@@ -170,7 +177,7 @@ impl Indicators {
 
     /// Whether there is any claim of `kind`, which is one of text: if not, what it is about need not be made.
     pub fn has_texts(&self, kind: Kind) -> bool {
-        self.texts.has(kind)
+        self.segments.iter().any(|segment| segment.tables.texts.has(kind))
     }
 
     /// Claims about a JA3 hash, 32 hexadecimal digits.
@@ -195,22 +202,40 @@ impl Indicators {
         self.signatures.find(facts, hits);
     }
 
-    fn text(&self, kind: Kind, text: &[u8], hits: &mut Vec<ClaimId>) {
-        self.texts.find(kind, text, &self.claims, |first| {
-            // Hexadecimal digits mean the same in either case; other texts do only where it is said.
-            let any_case = matches!(kind, Kind::Ja3 | Kind::Ja4 | Kind::CertificateHash);
-            let claim = self.claims.get(first);
-            if claim.is_some_and(|claim| {
-                any_case || claim.matching == Match::IgnoreCase || claim.value.as_bytes() == text
-            }) {
-                self.push(first, hits);
-            }
-        });
+    /// `false` only when no signature can fire on a DNS question.
+    pub fn has_query_signatures(&self) -> bool {
+        self.signatures.has_any_at(Moment::Query)
     }
 
-    fn push(&self, first: ClaimId, hits: &mut Vec<ClaimId>) {
-        hits.push(first);
-        hits.extend(self.further.get(&first).into_iter().flatten());
+    fn text(&self, kind: Kind, text: &[u8], hits: &mut Vec<ClaimId>) {
+        let before = hits.len();
+        self.segments.iter().for_each(|segment| segment.text(kind, text, hits));
+        if let Some(new) = hits.get_mut(before..) {
+            new.sort_unstable();
+        }
+    }
+
+    /// Asks every segment. Each gives its answers in the right order; when several have some, they are
+    /// put in the order of `rank`, and of loading where that is equal.
+    #[inline]
+    fn ask<K: Ord>(
+        &self,
+        hits: &mut Vec<ClaimId>,
+        ask: impl Fn(&Segment, &mut Vec<ClaimId>),
+        rank: impl Fn(&Claim<'_>) -> K,
+    ) {
+        let before = hits.len();
+        let mut answers = 0;
+        for segment in &self.segments {
+            let length = hits.len();
+            ask(segment, hits);
+            answers += usize::from(hits.len() > length);
+        }
+        if answers > 1
+            && let Some(new) = hits.get_mut(before..)
+        {
+            new.sort_by_cached_key(|&id| (self.claim(id).map(|claim| rank(&claim)), id));
+        }
     }
 }
 
@@ -224,81 +249,10 @@ fn hex<const N: usize>(bytes: &[u8]) -> [u8; N] {
     out
 }
 
-/// What became of a claim.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Added {
-    /// It is in.
-    New,
-    /// The same file had made it already.
-    Duplicate,
-    /// There is no room for its number; some thousand million are.
-    Full,
-}
-
-/// Gathers claims and signatures.
-#[derive(Debug, Default)]
-pub(super) struct IndicatorsBuilder {
-    built: Indicators,
-    signatures: Vec<Signature>,
-}
-
-impl IndicatorsBuilder {
-    /// Adds a claim. What several sources say of one value is all kept, with its provenance.
-    pub(super) fn claim(&mut self, statement: &Statement) -> Added {
-        let Indicators { claims, domains, addresses, texts, further, .. } = &mut self.built;
-        let Some(id) = claims.push(statement) else { return Added::Full };
-        let first = match statement.value {
-            Value::Domain(..) => domains.insert(id, claims),
-            Value::Address(address) => {
-                addresses.insert(address, if address.is_ipv4() { 32 } else { 128 }, id)
-            }
-            Value::Network(network) => addresses.insert(network.addr(), network.prefix_len(), id),
-            Value::AddressPort(socket) => addresses.insert_at_port(socket.ip(), socket.port(), id),
-            Value::Text(..) => texts.insert(id, claims),
-        };
-        let Some(first) = first else { return Added::New };
-        let others = further.entry(first).or_default();
-        let new = claims.get(id);
-        let repeated = |&other: &ClaimId| {
-            new.zip(claims.get(other)).is_some_and(|(new, other)| {
-                let (said, before) = (new.provenance, other.provenance);
-                new.matching == other.matching
-                    && said.file == before.file
-                    && said.campaign == before.campaign
-                    && said.sources == before.sources
-            })
-        };
-        if repeated(&first) || others.iter().any(repeated) {
-            claims.forget_last();
-            return Added::Duplicate;
-        }
-        others.push(id);
-        Added::New
-    }
-
-    /// Adds a signature; `false` when there is one of that id already.
-    pub(super) fn signature(&mut self, signature: Signature) -> bool {
-        let new = !self.signatures.iter().any(|other| other.id == signature.id);
-        if new {
-            self.signatures.push(signature);
-        }
-        new
-    }
-
-    /// The search suffixes, to be filled.
-    pub(super) fn search_suffixes(&mut self) -> &mut SearchSuffixes {
-        &mut self.built.search_suffixes
-    }
-
-    /// Arranges everything for being asked.
-    pub(super) fn finish(mut self) -> Indicators {
-        self.built.claims.finish();
-        self.built.domains.finish(&self.built.claims);
-        self.built.further.retain(|_, others| !others.is_empty());
-        self.built.signatures = Signatures::new(self.signatures);
-        self.built
-    }
-}
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+#[path = "linear_tests.rs"]
+mod linear_tests;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]

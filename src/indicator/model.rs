@@ -105,6 +105,9 @@ pub enum Match {
 }
 
 impl Match {
+    /// Every one of them.
+    pub const ALL: [Self; 3] = [Self::Exact, Self::Subtree, Self::IgnoreCase];
+
     /// The name used in packs and events.
     pub const fn as_str(self) -> &'static str {
         match self {

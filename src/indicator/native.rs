@@ -11,7 +11,6 @@ use super::document::{Document, Fault, Fields, unknown};
 use super::instant::Edge;
 use super::load::Loader;
 use super::load_report::SourceReport;
-use super::matcher::Added;
 use super::model::{Kind, Match, Provenance, Severity, Tlp};
 use super::registry::Registries;
 use super::search_suffix::SearchSuffixes;
@@ -20,6 +19,8 @@ use super::value::Value;
 
 const ROOT_KEYS: &[&str] =
     &["pack", "indicator", "signature", "allow", "registry", "sinkhole", "search_suffix"];
+/// What a pack says beside claims.
+const REST_KEYS: &[&str] = &["signature", "allow", "registry", "sinkhole", "search_suffix"];
 const PACK_KEYS: &[&str] = &["id", "title", "campaign", "description", "references", "updated"];
 const INDICATOR_KEYS: &[&str] = &[
     "value",
@@ -52,18 +53,31 @@ pub(super) struct Pack<'d> {
     references: Vec<(&'d str, &'d str)>,
 }
 
-/// Reads a pack into `loader`.
-pub(super) fn read(text: &str, loader: &mut Loader, report: &mut SourceReport) {
+/// Reads a pack into `loader`. When it says more than claims, gives what came of the claims alone; the
+/// rest can be read again by [`read_rest`].
+pub(super) fn read(text: &str, loader: &mut Loader, report: &mut SourceReport) -> Option<SourceReport> {
+    read_parts(text, loader, report, true)
+}
+
+/// Reads everything but the claims.
+pub(super) fn read_rest(text: &str, loader: &mut Loader, report: &mut SourceReport) {
+    read_parts(text, loader, report, false);
+}
+
+fn read_parts(
+    text: &str,
+    loader: &mut Loader,
+    report: &mut SourceReport,
+    claims: bool,
+) -> Option<SourceReport> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let document = match Document::parse(text) {
-        Ok(document) => document,
+    let read = Document::parse(text).and_then(|document| read_document(&document, loader, report, claims));
+    match read {
+        Ok(of_claims) => of_claims,
         Err(Fault { line, reason }) => {
             report.failure = Some(format!("line {line}: {reason}"));
-            return;
+            None
         }
-    };
-    if let Err(Fault { line, reason }) = read_document(&document, loader, report) {
-        report.failure = Some(format!("line {line}: {reason}"));
     }
 }
 
@@ -72,7 +86,8 @@ fn read_document(
     document: &Document<'_>,
     loader: &mut Loader,
     report: &mut SourceReport,
-) -> Result<(), Fault> {
+    claims: bool,
+) -> Result<Option<SourceReport>, Fault> {
     let root = document.root(ROOT_KEYS)?;
     let head = root.table("pack", PACK_KEYS)?;
     let head = head.ok_or(Fault { line: 1, reason: "[pack] is missing".to_owned() })?;
@@ -80,11 +95,12 @@ fn read_document(
     let mut refused = |report: &mut SourceReport, Fault { line, reason }: Fault| {
         report.reject(line, document.line_text(line), reason);
     };
-    for entry in root.tables("indicator", INDICATOR_KEYS)? {
+    for entry in root.tables("indicator", INDICATOR_KEYS)?.into_iter().filter(|_| claims) {
         if let Err(fault) = entry.and_then(|entry| read_indicator(&entry, &pack, loader, report)) {
             refused(report, fault);
         }
     }
+    let of_claims = REST_KEYS.iter().any(|key| root.has(key)).then(|| report.clone());
     for entry in root.tables("signature", super::native_signature::KEYS)? {
         let read = entry.and_then(|entry| {
             let signature = super::native_signature::read(&entry, &pack)?;
@@ -112,7 +128,7 @@ fn read_document(
         let suffixes = loader.indicators.search_suffixes();
         count(entry.and_then(|entry| suffixes.read(&entry)).map(|()| 1), report, &mut refused);
     }
-    Ok(())
+    Ok(of_claims)
 }
 
 fn count(
@@ -200,7 +216,7 @@ fn read_indicator(
     for (text, line) in values {
         match Value::of_kind(kind, text, matching) {
             Ok(value) => {
-                let provenance = provenance.clone();
+                let provenance = &provenance;
                 loader.add(&Statement { value, first_seen, validity, line, provenance }, text, report);
             }
             Err(refusal) => report.reject(line, text, refusal),
@@ -211,12 +227,8 @@ fn read_indicator(
 
 impl Loader {
     /// Adds a claim and counts what became of it.
-    pub(super) fn add(&mut self, statement: &Statement, text: &str, report: &mut SourceReport) {
-        match self.indicators.claim(statement) {
-            Added::New => report.accepted += 1,
-            Added::Duplicate => report.duplicates += 1,
-            Added::Full => report.reject(statement.line, text, "there is no room for more claims"),
-        }
+    pub(super) fn add(&mut self, statement: &Statement<'_>, text: &str, report: &mut SourceReport) {
+        report.count(self.indicators.claim(statement), statement.line, text);
     }
 }
 

@@ -9,31 +9,73 @@ use super::claims::Statement;
 use super::load::Loader;
 use super::load_report::SourceReport;
 use super::model::{Provenance, Validity};
+use super::quick;
+use super::segment::Tables;
 use super::value::Value;
 
 /// The confidence of a list that states none. Whoever hands a list to an investigation means it: a hit is
 /// `medium`, to be looked at, and not among what means little alone.
 pub(super) const UNSTATED_CONFIDENCE: u8 = 75;
 
-/// Reads a list into `loader`; `name` is the file's stem, which stands for campaign and source.
-pub(super) fn read(text: &str, name: &str, loader: &mut Loader, report: &mut SourceReport) {
-    let provenance = unstated(report.file.clone(), name);
-    for (index, line) in text.lines().enumerate() {
-        let number = index as u32 + 1;
-        let entry = without_comment(line);
-        if entry.is_empty() {
-            continue;
-        }
-        match Value::guess(entry) {
-            Ok(value) => {
-                let provenance = provenance.clone();
-                let validity = Validity::default();
-                let statement = Statement { value, first_seen: None, validity, line: number, provenance };
-                loader.add(&statement, entry, report);
+/// Reads a list, block by block.
+#[derive(Debug)]
+pub(super) struct PlainReader {
+    provenance: Arc<Provenance>,
+    /// Lines that have been read.
+    lines: u32,
+}
+
+impl PlainReader {
+    /// A reader of the list `file`; `name` is the file's stem, which stands for campaign and source.
+    pub(super) fn new(file: Arc<str>, name: &str) -> Self {
+        Self { provenance: unstated(file, name), lines: 0 }
+    }
+
+    /// Reads some whole lines into `loader`.
+    pub(super) fn block(&mut self, text: &str, loader: &mut Loader, report: &mut SourceReport) {
+        let mut entries = Vec::with_capacity(TOGETHER);
+        for line in text.lines() {
+            self.lines = self.lines.saturating_add(1);
+            let (text, value) = match quick::guess(line) {
+                Some(value) => (line, value),
+                None => match without_comment(line) {
+                    "" => continue,
+                    entry => (entry, Value::guess(entry)),
+                },
+            };
+            match value {
+                Ok(value) => {
+                    let hash = Tables::hash(&value);
+                    entries.push(Entry { value, hash, line: self.lines, text });
+                }
+                Err(refusal) => report.reject(self.lines, text, refusal),
             }
-            Err(refusal) => report.reject(number, entry, refusal),
+            if entries.len() == TOGETHER {
+                self.add(&mut entries, loader, report);
+            }
+        }
+        self.add(&mut entries, loader, report);
+    }
+
+    fn add(&self, entries: &mut Vec<Entry<'_>>, loader: &mut Loader, report: &mut SourceReport) {
+        loader.indicators.touch(entries.iter().map(|entry| entry.hash));
+        let (provenance, validity) = (&self.provenance, Validity::default());
+        for Entry { value, hash, line, text } in entries.drain(..) {
+            let statement = Statement { value, first_seen: None, validity, line, provenance };
+            report.count(loader.indicators.hashed_claim(&statement, hash), line, text);
         }
     }
+}
+
+/// Entries that are added together: a large table answers many questions in the time of a few.
+const TOGETHER: usize = 32;
+
+/// What a line lists.
+struct Entry<'a> {
+    value: Value<'a>,
+    hash: u64,
+    line: u32,
+    text: &'a str,
 }
 
 /// The provenance of a list that says nothing of itself.

@@ -1,6 +1,7 @@
 //! Search suffixes: what a resolver's configuration appends to a name before it asks.
 
 use super::document::{Fault, Fields};
+use super::labels::hashes_of;
 use super::name_map::NameMap;
 use super::value;
 use crate::protocol::dns::Name;
@@ -11,6 +12,17 @@ pub(super) struct SearchSuffixes {
     /// For each fixed ending, how many labels of the platform's choice stand before it, at least and
     /// at most (`<namespace>.svc.cluster.local` has one).
     endings: NameMap<Option<(usize, usize)>>,
+    /// The hashes of the endings and of what ends them ([`hashes_of`]): with the bit of each, 512 bits in
+    /// all, most names are known not to end so.
+    quick: [u64; 8],
+    /// The hashes of the endings of a single label.
+    single: Vec<u64>,
+}
+
+/// Where the bit of a hash stands: its word, and its mask.
+#[inline]
+const fn place(hash: u64) -> (usize, u64) {
+    ((hash >> 6 & 7) as usize, 1 << (hash & 63))
 }
 
 impl SearchSuffixes {
@@ -31,8 +43,26 @@ impl SearchSuffixes {
         if most > 8 {
             return Err(fields.wrong("labels", "must be at most 8"));
         }
+        if !ending.contains('.') {
+            self.single.extend(hashes_of(ending.as_bytes()));
+        }
+        for hash in hashes_of(ending.as_bytes()) {
+            let (word, bit) = place(hash);
+            self.quick.get_mut(word).into_iter().for_each(|word| *word |= bit);
+        }
         *self.endings.entry(&ending) = Some((least as usize, most as usize));
         Ok(())
+    }
+
+    /// Whether a name may end with one of the endings. `one` and `two` are the hashes of its last label and
+    /// its last two.
+    #[inline]
+    pub(super) fn may_end(&self, one: u64, two: u64) -> bool {
+        let passes = |hash| {
+            let (word, bit) = place(hash);
+            self.quick.get(word).is_some_and(|word| word & bit != 0)
+        };
+        passes(one) && (passes(two) || self.single.contains(&one))
     }
 
     /// Every name that `name` may have been before a suffix was appended: of two labels or more.

@@ -280,6 +280,11 @@ impl Signatures {
         &self.all
     }
 
+    /// Whether any is judged at that moment.
+    pub(super) fn has_any_at(&self, moment: Moment) -> bool {
+        self.all.iter().any(|signature| signature.moment == moment)
+    }
+
     /// Adds the numbers of the signatures that `facts` meet, in the order of loading.
     pub(super) fn find(&self, facts: &ExchangeFacts<'_>, hits: &mut Vec<SignatureId>) {
         let before = hits.len();

@@ -1,41 +1,59 @@
 //! Finds claims about texts: URLs, paths, User-Agents, fingerprints, certificate hashes.
 
-use std::hash::{BuildHasher, Hasher};
-
-use foldhash::fast::FixedState;
-use hashbrown::HashTable;
-
 use super::claims::Claims;
-use super::model::{ClaimId, Kind};
+use super::flat::Bytes;
+use super::hash::{exact, folded};
+use super::model::{Kind, Match};
+use super::slots::Slots;
 use super::value::UrlParts;
-
-const HASHER: FixedState = FixedState::with_seed(0x7465_7874);
 
 /// From texts of a kind to the first claim about each.
 #[derive(Debug, Default)]
 pub(super) struct TextTable {
-    texts: HashTable<ClaimId>,
+    pub(super) texts: Slots,
     /// Which kinds occur at all, by their place in [`Kind`].
-    kinds: u16,
+    pub(super) kinds: u16,
 }
 
 impl TextTable {
-    /// Adds the value of claim `id`, or gives the claim that already stands for it.
-    pub(super) fn insert(&mut self, id: ClaimId, claims: &Claims) -> Option<ClaimId> {
-        let claim = claims.get(id)?;
-        let (kind, matching) = (claim.kind, claim.matching);
-        self.kinds |= 1 << kind as u16;
-        let hash = hash_of(id, claims);
-        let same = |&other: &ClaimId| {
-            claims.get(other).is_some_and(|other| {
-                other.kind == kind && other.matching == matching && other.value == claim.value
-            })
-        };
-        if let Some(&found) = self.texts.find(hash, same) {
-            return Some(found);
+    /// The table of a compiled file.
+    pub(super) fn from_bytes(texts: Bytes, kinds: u16) -> Self {
+        Self { texts: Slots::from_bytes(texts), kinds }
+    }
+
+    /// The hash of a value.
+    pub(super) fn hash(kind: Kind, value: &str) -> u64 {
+        match kind {
+            Kind::Url => UrlParts::of(value)
+                .map_or(0, |parts| hash_url(parts.host.as_bytes(), parts.port, parts.target.as_bytes())),
+            _ => hash_text(kind, value.as_bytes()),
         }
-        self.texts.insert_unique(hash, id, |&other| hash_of(other, claims));
-        None
+    }
+
+    /// The first claim of the same value, kind and reach, by the value's hash.
+    pub(super) fn first(
+        &self,
+        (kind, matching, value): (Kind, Match, &str),
+        hash: u64,
+        claims: &Claims,
+    ) -> Option<u32> {
+        let same = |other| {
+            claims.value(other) == value.as_bytes()
+                && claims.kind(other) == Some(kind)
+                && claims.matching(other) == Some(matching)
+        };
+        self.texts.find(hash, |other| same(other).then_some(other))
+    }
+
+    /// Adds a value by its hash, of which [`TextTable::first`] knows nothing.
+    pub(super) fn insert(&mut self, kind: Kind, hash: u64, claim: u32) {
+        self.kinds |= 1 << kind as u16;
+        self.texts.insert(hash, claim);
+    }
+
+    /// Gives back what was only needed for adding.
+    pub(super) fn finish(&mut self) {
+        self.texts.finish();
     }
 
     /// Whether there is a claim of `kind`.
@@ -45,18 +63,17 @@ impl TextTable {
 
     /// Calls `hit` for each claim of `kind` whose value is `text` when ASCII case is left aside; the
     /// caller looks at the case where it matters.
-    pub(super) fn find(&self, kind: Kind, text: &[u8], claims: &Claims, mut hit: impl FnMut(ClaimId)) {
+    pub(super) fn find(&self, kind: Kind, text: &[u8], claims: &Claims, mut hit: impl FnMut(u32)) {
         if !self.has(kind) {
             return;
         }
-        for &id in self.texts.iter_hash(hash_text(kind, text)) {
-            let claim = claims.get(id);
-            if claim
-                .is_some_and(|claim| claim.kind == kind && claim.value.as_bytes().eq_ignore_ascii_case(text))
-            {
-                hit(id);
+        self.texts.find(hash_text(kind, text), |claim| {
+            let same = claims.value(claim).eq_ignore_ascii_case(text);
+            if same && claims.kind(claim) == Some(kind) {
+                hit(claim);
             }
-        }
+            None::<()>
+        });
     }
 
     /// Calls `hit` for each URL claim of exactly that host (case aside), port and target.
@@ -64,57 +81,30 @@ impl TextTable {
         &self,
         (host, port, target): (&[u8], u16, &[u8]),
         claims: &Claims,
-        mut hit: impl FnMut(ClaimId),
+        mut hit: impl FnMut(u32),
     ) {
         if !self.has(Kind::Url) {
             return;
         }
-        for &id in self.texts.iter_hash(hash_url(host, port, target)) {
-            let claim = claims.get(id).filter(|claim| claim.kind == Kind::Url);
-            if let Some(parts) = claim.and_then(|claim| UrlParts::of(claim.value))
+        self.texts.find(hash_url(host, port, target), |claim| {
+            if claims.kind(claim) == Some(Kind::Url)
+                && let Some(claim_value) = claims.get(claim).map(|claim| claim.value)
+                && let Some(parts) = UrlParts::of(claim_value)
                 && parts.port == port
                 && parts.target.as_bytes() == target
                 && parts.host.as_bytes().eq_ignore_ascii_case(host)
             {
-                hit(id);
+                hit(claim);
             }
-        }
-    }
-}
-
-fn hash_of(id: ClaimId, claims: &Claims) -> u64 {
-    match claims.get(id) {
-        Some(claim) if claim.kind == Kind::Url => UrlParts::of(claim.value)
-            .map_or(0, |parts| hash_url(parts.host.as_bytes(), parts.port, parts.target.as_bytes())),
-        Some(claim) => hash_text(claim.kind, claim.value.as_bytes()),
-        None => 0,
+            None::<()>
+        });
     }
 }
 
 fn hash_text(kind: Kind, text: &[u8]) -> u64 {
-    let mut hasher = HASHER.build_hasher();
-    hasher.write_u8(kind as u8);
-    write_folded(&mut hasher, text);
-    hasher.finish()
+    folded(kind as u64 + 1, text, 0, text.len())
 }
 
 fn hash_url(host: &[u8], port: u16, target: &[u8]) -> u64 {
-    let mut hasher = HASHER.build_hasher();
-    write_folded(&mut hasher, host);
-    hasher.write_u16(port);
-    hasher.write(target);
-    hasher.finish()
-}
-
-/// Hashes a text in lower case without a copy of it, sixteen bytes at a time.
-fn write_folded(hasher: &mut impl Hasher, text: &[u8]) {
-    for piece in text.chunks(16) {
-        let mut folded = [0; 16];
-        if let Some(slot) = folded.get_mut(..piece.len()) {
-            slot.copy_from_slice(piece);
-            slot.make_ascii_lowercase();
-        }
-        hasher.write(&folded);
-    }
-    hasher.write_usize(text.len());
+    exact(folded(u64::from(port), host, 0, host.len()), target)
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use ipnet::IpNet;
 
 use super::model::{Kind, Match};
 
@@ -18,9 +18,9 @@ use super::model::{Kind, Match};
 /// | path | from `/`, as sent |
 /// | hashes, JA4 | lower case |
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Value {
+pub enum Value<'a> {
     /// A name of at least two labels.
-    Domain(String, Match),
+    Domain(Cow<'a, str>, Match),
     /// One address.
     Address(IpAddr),
     /// A prefix shorter than a whole address.
@@ -29,7 +29,7 @@ pub enum Value {
     AddressPort(SocketAddr),
     /// Any of [`Kind::Url`], [`Kind::Path`], [`Kind::UserAgent`], [`Kind::Ja3`], [`Kind::Ja4`],
     /// [`Kind::CertificateHash`].
-    Text(Kind, String, Match),
+    Text(Kind, Cow<'a, str>, Match),
 }
 
 /// Why a value is not taken.
@@ -72,7 +72,7 @@ pub enum Refusal {
     ControlCharacter,
 }
 
-impl Value {
+impl<'a> Value<'a> {
     /// What it is.
     pub const fn kind(&self) -> Kind {
         match self {
@@ -99,8 +99,17 @@ impl Value {
     ///
     /// # Errors
     /// When it is nothing we know, or too much to be listed.
-    pub fn guess(text: &str) -> Result<Self, Refusal> {
-        let text = &*checked(text)?;
+    pub fn guess(text: &'a str) -> Result<Self, Refusal> {
+        match super::quick::guess(text) {
+            Some(value) => value,
+            None => match checked(text)? {
+                Cow::Borrowed(text) => Self::guess_refanged(text),
+                Cow::Owned(text) => Value::guess_refanged(&text).map(Value::into_owned),
+            },
+        }
+    }
+
+    fn guess_refanged(text: &'a str) -> Result<Self, Refusal> {
         if text.contains("://") {
             return Self::of_kind(Kind::Url, text, None);
         }
@@ -131,8 +140,14 @@ impl Value {
     ///
     /// # Errors
     /// When `text` is not of that kind, or too much to be listed.
-    pub fn of_kind(kind: Kind, text: &str, matching: Option<Match>) -> Result<Self, Refusal> {
-        let text = &*checked(text)?;
+    pub fn of_kind(kind: Kind, text: &'a str, matching: Option<Match>) -> Result<Self, Refusal> {
+        match checked(text)? {
+            Cow::Borrowed(text) => Self::of_kind_refanged(kind, text, matching),
+            Cow::Owned(text) => Value::of_kind_refanged(kind, &text, matching).map(Value::into_owned),
+        }
+    }
+
+    fn of_kind_refanged(kind: Kind, text: &'a str, matching: Option<Match>) -> Result<Self, Refusal> {
         match kind {
             Kind::Domain => domain(text, matching),
             Kind::Address | Kind::Network => match (bare(text).parse::<IpAddr>(), text.parse::<IpNet>()) {
@@ -147,18 +162,40 @@ impl Value {
             Kind::AddressPort => {
                 address_port(text.parse::<SocketAddr>().map_err(|_| Refusal::NotAnAddressPort)?)
             }
-            Kind::Url => Ok(Self::Text(kind, url(text)?, Match::Exact)),
-            Kind::Path if text.starts_with('/') => Ok(Self::Text(kind, text.to_owned(), Match::Exact)),
+            Kind::Url => Ok(Self::Text(kind, url(text)?.into(), Match::Exact)),
+            Kind::Path if text.starts_with('/') => Ok(Self::Text(kind, text.into(), Match::Exact)),
             Kind::Path => Err(Refusal::NotAPath),
-            Kind::UserAgent => Ok(Self::Text(kind, text.to_owned(), matching.unwrap_or(Match::Exact))),
+            Kind::UserAgent => Ok(Self::Text(kind, text.into(), matching.unwrap_or(Match::Exact))),
             Kind::Ja3 => hash(kind, text, &[32], Refusal::NotJa3),
             Kind::CertificateHash => hash(kind, text, &[40, 64], Refusal::NotACertificateHash),
             Kind::Ja4 => ja4(text),
         }
     }
+
+    /// The value of a claim that is there already; `None` when `text` is not in the normal form of `kind`.
+    pub(super) fn of_claim(kind: Kind, text: &'a str, matching: Match) -> Option<Self> {
+        Some(match kind {
+            Kind::Domain => Self::Domain(text.into(), matching),
+            Kind::Address => Self::Address(text.parse().ok()?),
+            Kind::Network => Self::Network(text.parse().ok()?),
+            Kind::AddressPort => Self::AddressPort(text.parse().ok()?),
+            _ => Self::Text(kind, text.into(), matching),
+        })
+    }
+
+    /// The same, with texts of its own.
+    pub(super) fn into_owned(self) -> Value<'static> {
+        match self {
+            Self::Domain(text, matching) => Value::Domain(text.into_owned().into(), matching),
+            Self::Address(address) => Value::Address(address),
+            Self::Network(network) => Value::Network(network),
+            Self::AddressPort(socket) => Value::AddressPort(socket),
+            Self::Text(kind, text, matching) => Value::Text(kind, text.into_owned().into(), matching),
+        }
+    }
 }
 
-impl fmt::Display for Value {
+impl fmt::Display for Value<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Domain(text, _) | Self::Text(_, text, _) => f.write_str(text),
@@ -251,9 +288,9 @@ fn bare(text: &str) -> &str {
     text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text)
 }
 
-fn domain(text: &str, matching: Option<Match>) -> Result<Value, Refusal> {
+fn domain(text: &str, matching: Option<Match>) -> Result<Value<'_>, Refusal> {
     let below = text.strip_prefix("*.").or_else(|| text.strip_prefix('.'));
-    let name = name(below.unwrap_or(text))?;
+    let name = normal_name(below.unwrap_or(text))?;
     let matching = match below {
         Some(_) => Match::Subtree,
         None => matching.unwrap_or(Match::Subtree),
@@ -261,13 +298,16 @@ fn domain(text: &str, matching: Option<Match>) -> Result<Value, Refusal> {
     if !name.contains('.') {
         return Err(Refusal::TopLevel);
     }
-    let suffix = psl::suffix(name.as_bytes());
-    if matching == Match::Subtree
-        && suffix.is_some_and(|suffix| suffix.is_known() && suffix.as_bytes() == name.as_bytes())
-    {
+    if matching == Match::Subtree && is_public_suffix(&name) {
         return Err(Refusal::PublicSuffix);
     }
     Ok(Value::Domain(name, matching))
+}
+
+/// Whether everybody's names may stand below `name`.
+pub(super) fn is_public_suffix(name: &str) -> bool {
+    let suffix = psl::suffix(name.as_bytes());
+    suffix.is_some_and(|suffix| suffix.is_known() && suffix.as_bytes() == name.as_bytes())
 }
 
 /// The one normal form of a domain name: lower case, A-labels, no final dot.
@@ -276,11 +316,22 @@ fn domain(text: &str, matching: Option<Match>) -> Result<Value, Refusal> {
 /// When a label is empty or over 63 bytes, the whole over 253, or a byte is not of host names
 /// (letters, digits, `-`, `_`); and when it ends in digits, which makes it a broken address.
 pub(super) fn name(text: &str) -> Result<String, Refusal> {
-    let ascii = match text.is_ascii() {
-        true => text.to_ascii_lowercase(),
-        false => idna::domain_to_ascii(text).map_err(|_| Refusal::NotADomain)?,
+    normal_name(text).map(Cow::into_owned)
+}
+
+fn normal_name(text: &str) -> Result<Cow<'_, str>, Refusal> {
+    let ascii: Cow<'_, str> = match text.is_ascii() {
+        true if text.bytes().any(|byte| byte.is_ascii_uppercase()) => text.to_ascii_lowercase().into(),
+        true => text.into(),
+        false => idna::domain_to_ascii(text).map_err(|_| Refusal::NotADomain)?.into(),
     };
-    let ascii = ascii.strip_suffix('.').unwrap_or(&ascii);
+    let ascii = match ascii {
+        Cow::Borrowed(text) => Cow::Borrowed(text.strip_suffix('.').unwrap_or(text)),
+        Cow::Owned(mut text) => {
+            text.truncate(text.strip_suffix('.').unwrap_or(&text).len());
+            Cow::Owned(text)
+        }
+    };
     let label = |label: &str| {
         (1..=63).contains(&label.len())
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
@@ -291,7 +342,7 @@ pub(super) fn name(text: &str) -> Result<String, Refusal> {
     if ascii.rsplit('.').next().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit())) {
         return Err(Refusal::NotAnAddress);
     }
-    Ok(ascii.to_owned())
+    Ok(ascii)
 }
 
 /// Prefixes in which no attacker's server stands, as seen from a network of ours.
@@ -318,12 +369,12 @@ const NOT_GLOBAL_V6: [(Ipv6Addr, u8); 4] = [
 const WIDEST_V4: u8 = 9;
 const WIDEST_V6: u8 = 16;
 
-fn global(address: IpAddr) -> Result<IpAddr, Refusal> {
+pub(super) fn global(address: IpAddr) -> Result<IpAddr, Refusal> {
     let address = address.to_canonical();
     if overlaps_not_global(IpNet::from(address)) { Err(Refusal::NotGlobal) } else { Ok(address) }
 }
 
-fn narrow(network: IpNet) -> Result<IpNet, Refusal> {
+pub(super) fn narrow(network: IpNet) -> Result<IpNet, Refusal> {
     let widest = if network.addr().is_ipv4() { WIDEST_V4 } else { WIDEST_V6 };
     if network.prefix_len() < widest {
         return Err(Refusal::TooWide);
@@ -331,14 +382,23 @@ fn narrow(network: IpNet) -> Result<IpNet, Refusal> {
     if overlaps_not_global(network) { Err(Refusal::NotGlobal) } else { Ok(network) }
 }
 
+/// Whether one of the prefixes holds the other: whether they agree in as many bits as both have.
 fn overlaps_not_global(network: IpNet) -> bool {
-    let reserved = |reserved: IpNet| reserved.contains(&network) || network.contains(&reserved);
-    let v4 = NOT_GLOBAL_V4.iter().filter_map(|&(base, length)| Ipv4Net::new(base, length).ok());
-    let v6 = NOT_GLOBAL_V6.iter().filter_map(|&(base, length)| Ipv6Net::new(base, length).ok());
-    v4.map(IpNet::from).chain(v6.map(IpNet::from)).any(reserved)
+    match network {
+        IpNet::V4(network) => NOT_GLOBAL_V4.iter().any(|&(base, length)| {
+            let common = u32::from(length.min(network.prefix_len()));
+            let differs = base.to_bits() ^ network.addr().to_bits();
+            differs.checked_shr(32 - common).unwrap_or(0) == 0
+        }),
+        IpNet::V6(network) => NOT_GLOBAL_V6.iter().any(|&(base, length)| {
+            let common = u32::from(length.min(network.prefix_len()));
+            let differs = base.to_bits() ^ network.addr().to_bits();
+            differs.checked_shr(128 - common).unwrap_or(0) == 0
+        }),
+    }
 }
 
-fn address_port(socket: SocketAddr) -> Result<Value, Refusal> {
+fn address_port(socket: SocketAddr) -> Result<Value<'static>, Refusal> {
     if socket.port() == 0 {
         return Err(Refusal::NotAnAddressPort);
     }
@@ -382,21 +442,21 @@ fn url(text: &str) -> Result<String, Refusal> {
     Ok(form)
 }
 
-fn hash(kind: Kind, text: &str, lengths: &[usize], refusal: Refusal) -> Result<Value, Refusal> {
+fn hash(kind: Kind, text: &str, lengths: &[usize], refusal: Refusal) -> Result<Value<'static>, Refusal> {
     let text = text.replace(':', "").to_ascii_lowercase();
     if lengths.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        Ok(Value::Text(kind, text, Match::Exact))
+        Ok(Value::Text(kind, text.into(), Match::Exact))
     } else {
         Err(refusal)
     }
 }
 
-fn ja4(text: &str) -> Result<Value, Refusal> {
+fn ja4(text: &str) -> Result<Value<'static>, Refusal> {
     let text = text.to_ascii_lowercase();
     let lengths = text.split('_').map(str::len);
     let bytes = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     if bytes && lengths.eq([10, 12, 12]) {
-        Ok(Value::Text(Kind::Ja4, text, Match::Exact))
+        Ok(Value::Text(Kind::Ja4, text.into(), Match::Exact))
     } else {
         Err(Refusal::NotJa4)
     }
@@ -481,6 +541,39 @@ mod tests {
         // Thirty-nine digits, as one vendor printed.
         let short = "2553649f2322049666871cea80a5d0d6adc700c";
         assert_eq!(Value::of_kind(Kind::CertificateHash, short, None), Err(Refusal::NotACertificateHash));
+    }
+
+    #[test]
+    fn the_short_way_says_what_the_long_way_says() {
+        let mut state = 0x2545_f491_4f6c_dd1d_u64;
+        let mut random = |below: usize| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 11) as usize % below
+        };
+        const PIECES: [&str; 24] = [
+            "a", "evil", "example", "com", "co", "uk", "github", "io", "hxxp", "xn--", "-", "_", "1", "198",
+            "256", "10", ".", ".", ".", "/", "/2", "4", "32", "0",
+        ];
+        let (mut quick, mut taken) = (0, 0);
+        for _ in 0..200_000 {
+            let text: String = (0..1 + random(9)).map(|_| PIECES[random(PIECES.len())]).collect();
+            if let Some(said) = super::super::quick::guess(&text) {
+                quick += 1;
+                taken += usize::from(said.is_ok());
+                assert_eq!(said, Value::guess_refanged(&checked(&text).unwrap()), "{text}");
+            }
+        }
+        for text in
+            ["198.51.100.7", "198.51.100.7/24", "198.51.100.7/32", "10.0.0.0/8", "198.51.100.0/8", "a.b"]
+        {
+            let said = super::super::quick::guess(text).unwrap();
+            assert_eq!(said, Value::guess_refanged(text), "{text}");
+        }
+        let long = format!("{}.example", "a".repeat(64));
+        assert!(super::super::quick::guess(&long).is_none() && super::super::quick::guess("").is_none());
+        assert!(quick > 10_000 && taken > 10_000, "{quick} {taken}");
     }
 
     #[test]

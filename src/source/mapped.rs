@@ -1,4 +1,4 @@
-//! Capture files mapped into memory: the only module with `unsafe`.
+//! Capture files and compiled indicators mapped into memory: the only module with `unsafe`.
 //!
 //! A mapping shows the file as it is now, so another process can change it under the reader. Two
 //! things follow. Bytes may differ from one look to the next: everything that reads frames checks
@@ -7,30 +7,40 @@
 //! appended to and never made shorter by the programs that write them (they rotate to a new file);
 //! against the rest, [`Mapped::length_now`] is asked every few megabytes, which leaves a narrow
 //! window open. Who must read captures that others may truncate copies them first, or pipes them in.
+//! A compiled indicator file is replaced as a whole by those who write it, never written in place.
 #![allow(unsafe_code, reason = "mapping a file is unsafe by nature; the reasons stand at each block")]
 
 use std::{fs::File, io};
 
 use memmap2::{Advice, Mmap, UncheckedAdvice};
 
-/// A capture file in memory, as long as it was when it was opened.
-pub(super) struct Mapped {
+/// A file in memory, as long as it was when it was opened.
+pub(crate) struct Mapped {
     map: Mmap,
     file: File,
 }
 
 impl Mapped {
-    /// Maps a regular file that is not empty.
+    /// Maps a regular file that is not empty, to be read from its beginning to its end.
     ///
     /// # Errors
     /// What the operating system says; a file system may be unable to map.
     pub(super) fn new(file: File) -> io::Result<Self> {
+        let mapped = Self::for_tables(file)?;
+        // Reading ahead is a favour, not a condition.
+        let _ = mapped.map.advise(Advice::Sequential);
+        Ok(mapped)
+    }
+
+    /// Maps a regular file that is not empty, to be read here and there.
+    ///
+    /// # Errors
+    /// What the operating system says; a file system may be unable to map.
+    pub(crate) fn for_tables(file: File) -> io::Result<Self> {
         // SAFETY: the mapping is read-only and private to this type. Its bytes may change when another
         // process writes the file; they are only ever read as plain bytes, and no reader derives
         // memory safety from their values. Truncation by another process is treated above.
         let map = unsafe { Mmap::map(&file)? };
-        // Reading ahead is a favour, not a condition.
-        let _ = map.advise(Advice::Sequential);
         Ok(Self { map, file })
     }
 
@@ -51,6 +61,7 @@ impl Mapped {
 }
 
 impl AsRef<[u8]> for Mapped {
+    #[inline]
     fn as_ref(&self) -> &[u8] {
         &self.map
     }

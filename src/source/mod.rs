@@ -35,6 +35,7 @@ mod tests;
 pub use batch::{Chunk, Frame, FrameBatch, FrameRecord};
 pub use compression::Compression;
 pub use filter::{Filter, FilterError};
+pub(crate) use mapped::Mapped;
 pub use notice::{Damage, Notice, NoticeKind, Severity};
 pub use progress::Progress;
 pub use sniff::{Content, Known};

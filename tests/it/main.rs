@@ -11,6 +11,7 @@ mod frames;
 mod captures;
 mod cases;
 mod cli;
+mod compiled;
 mod determinism;
 mod equality;
 mod events;

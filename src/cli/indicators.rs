@@ -1,0 +1,144 @@
+//! `callhome indicators`: indicator files themselves, and what every command says of those it loads.
+
+use std::{
+    fs::{self, File},
+    io::{self, BufWriter, Read, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::{Args, Subcommand};
+
+use super::{FAILED, NOTHING_FOUND, say};
+use crate::indicator::{COMPILED_MAGIC, Compiled, LoadReport, Loader};
+
+/// Entries of one list that are named when they are not taken.
+const REJECTED_SHOWN: usize = 10;
+
+/// The arguments of `callhome indicators`.
+#[derive(Debug, Args)]
+pub struct IndicatorsArguments {
+    #[command(subcommand)]
+    command: IndicatorsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum IndicatorsCommand {
+    /// Write indicators into one file that --indicators takes and that is ready at once.
+    Compile(CompileArguments),
+}
+
+/// The arguments of `callhome indicators compile`.
+#[derive(Debug, Args)]
+struct CompileArguments {
+    /// Indicator files or directories, as --indicators takes them
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// The file to write; it is replaced when it is there and is a compiled file
+    #[arg(long, short, value_name = "FILE")]
+    output: PathBuf,
+}
+
+/// Runs the command.
+pub fn indicators(arguments: &IndicatorsArguments) -> ExitCode {
+    let IndicatorsCommand::Compile(arguments) = &arguments.command;
+    match compile(arguments) {
+        Ok(text) => {
+            // A reader that went away has seen enough.
+            let _ = io::stdout().write_all(text.as_bytes());
+            ExitCode::from(NOTHING_FOUND)
+        }
+        Err(message) => {
+            say(&message);
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+/// Compiles, and gives what a person may read of it.
+fn compile(arguments: &CompileArguments) -> Result<String, String> {
+    let CompileArguments { paths, output } = arguments;
+    let at_fault = |error: io::Error| format!("{}: {error}", output.display());
+    may_be_written(output, paths)?;
+    let mut loader = Loader::for_compiling();
+    paths.iter().for_each(|path| loader.path(path));
+    let compiled = loader.compile();
+    check_loaded(&compiled.report)?;
+    let length = replace(output, &compiled).map_err(at_fault)?;
+    let mut text = String::new();
+    for source in &compiled.report.sources {
+        let taken = format!("{} taken, {} not taken", source.accepted, source.rejected_count);
+        text += &format!("{}: {taken}, {} repeated\n", source.file, source.duplicates);
+    }
+    let claims = compiled.claims();
+    text += &format!("{}: {claims} indicators in {length} bytes\n", output.display());
+    Ok(text.split_inclusive('\n').map(|line| super::safe(line.trim_end()) + "\n").collect())
+}
+
+/// A file of something else is not overwritten, and a folder that is read does not get its own product.
+fn may_be_written(output: &Path, paths: &[PathBuf]) -> Result<(), String> {
+    let shown = output.display();
+    if output.file_name().is_none() || output.is_dir() {
+        return Err(format!("{shown}: is a folder; name the file to write"));
+    }
+    let mut head = Vec::new();
+    match File::open(output).map(|file| file.take(COMPILED_MAGIC.len() as u64).read_to_end(&mut head)) {
+        Ok(Ok(_)) if head.is_empty() || head == COMPILED_MAGIC => {}
+        Ok(Ok(_)) => return Err(format!("{shown}: is there already, and is no compiled indicator file")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Ok(Err(error)) | Err(error) => return Err(format!("{shown}: {error}")),
+    }
+    let folder = folder_of(output);
+    let folder = fs::canonicalize(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let around =
+        |path: &&PathBuf| path.is_dir() && fs::canonicalize(path).is_ok_and(|path| folder.starts_with(path));
+    match paths.iter().find(around) {
+        Some(path) => Err(format!("{shown}: lies in {}, which is read; write it elsewhere", path.display())),
+        None => Ok(()),
+    }
+}
+
+fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Writes a hidden file beside `output` and gives it that name when it is complete, so that a reader has
+/// either the old one or the new one, and a program that has mapped the old one keeps it.
+fn replace(output: &Path, compiled: &Compiled) -> io::Result<u64> {
+    let name = output.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = folder_of(output).join(format!(".{name}.{}.tmp", std::process::id()));
+    let write = || {
+        let mut file = BufWriter::new(File::create(&temporary)?);
+        let length = compiled.write(&mut file)?;
+        file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+        fs::rename(&temporary, output)?;
+        Ok(length)
+    };
+    let written = write();
+    if written.is_err() {
+        // What is wrong is told; a remainder that cannot be removed either adds nothing.
+        let _ = fs::remove_file(&temporary);
+    }
+    written
+}
+
+/// Says which entries were not taken, the first few of each list by line.
+///
+/// # Errors
+/// When a source could not be used at all: a feed that cannot be read would leave the user believing that
+/// it was asked.
+pub(super) fn check_loaded(report: &LoadReport) -> Result<(), String> {
+    if let Some(source) = report.failures().next() {
+        let reason = source.failure.as_deref().unwrap_or_default();
+        return Err(format!("{}: {reason}", source.file));
+    }
+    for source in &report.sources {
+        for rejected in source.rejected.iter().take(REJECTED_SHOWN) {
+            say(&format!("{}:{}: {}: {}", source.file, rejected.line, rejected.text, rejected.reason));
+        }
+        if let Some(more) = source.rejected_count.checked_sub(REJECTED_SHOWN + 1) {
+            say(&format!("{}: {} more entries were not taken", source.file, more + 1));
+        }
+    }
+    Ok(())
+}
