@@ -1,4 +1,4 @@
-//! A map that the network may fill: fixed capacity; the entry longest not touched, as far as an eighth of the
+//! A map that the network may fill: fixed capacity; the entry longest not touched, as far as a quarter of the
 //! capacity in touches tells, goes first.
 
 use std::{
@@ -118,7 +118,7 @@ impl<K: Clone + Eq + Hash, V> BoundedMap<K, V> {
         match place {
             // A key that was touched a moment ago keeps its place: a queue that moved at every touch would cost
             // more than the map.
-            Some((_, last)) if ticket - last <= self.capacity as u64 / 8 => place,
+            Some((_, last)) if ticket - last <= self.capacity as u64 / 4 => place,
             Some((known, _)) => {
                 self.enqueue(ticket, key.clone());
                 Some((known, ticket))

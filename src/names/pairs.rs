@@ -103,6 +103,23 @@ impl PairTable {
         self.evicted
     }
 
+    /// Touches what [`PairTable::put`] of `pairs`, all of them soon, will touch. Each of its steps waits for
+    /// memory; these do not wait for each other.
+    pub(super) fn warm(&self, pairs: &[Pair]) {
+        let mut touched = 0;
+        for pair in pairs {
+            touched += self.find(pair.hash(self.seed), pair).unwrap_or_default();
+        }
+        if self.ring.len() == self.capacity {
+            // As many of the oldest will have to go.
+            let (behind, before) = self.ring.split_at(self.next.min(self.ring.len()));
+            for old in before.iter().chain(behind).take(pairs.len()) {
+                touched += self.find(old.pair.hash(self.seed), &old.pair).unwrap_or_default();
+            }
+        }
+        std::hint::black_box(touched);
+    }
+
     /// The name of `pair`, if one holds at `time`.
     pub(super) fn get(&self, pair: &Pair, time: Timestamp) -> Option<Named<'_>> {
         let entry = self.ring.get(self.find(pair.hash(self.seed), pair)?)?;
