@@ -17,6 +17,8 @@ use super::record::Format;
 
 /// Bytes ahead of a walk over small records that are asked for: several hundred nanoseconds of walking.
 const AHEAD: usize = 4096;
+/// Records ahead of a walk over large records whose heads are asked for.
+const SOON: usize = 12;
 /// Bytes of a cache line.
 const LINE: usize = 64;
 /// Bytes at the beginning of a segment among which a record's beginning mostly is.
@@ -110,6 +112,10 @@ impl Borders {
                 let foreseen = std::hint::black_box(self.base + *offset as usize);
                 if foreseen == next {
                     self.next += 1;
+                    // The rest of the work on a batch has driven out what the look brought in.
+                    if let Some(soon) = self.foreseen.get(self.next + SOON) {
+                        prefetch::line(bytes, self.base + *soon as usize);
+                    }
                     return foreseen;
                 }
                 self.foreseen.clear();
