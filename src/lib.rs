@@ -17,6 +17,7 @@
 pub mod bounded;
 pub mod bytes;
 pub mod limits;
+pub mod prefetch;
 pub mod time;
 
 pub mod decode;

@@ -6,13 +6,21 @@ use crate::limits::FRAME_BYTES;
 
 use super::{
     batch::FrameBatch,
-    input::{Input, Purpose, Tally},
+    borders::Shape,
+    input::{Input, Purpose},
     notice::NoticeKind,
     sniff::{Sniffed, sniff},
+    tally::Tally,
 };
 
 /// One delivered frame: time, link type, wire length, bytes.
 type Delivered = (i64, u16, u32, Vec<u8>);
+
+/// A section header and an Ethernet interface.
+const START: [u8; 48] = [
+    0x0a, 0x0d, 0x0d, 0x0a, 28, 0, 0, 0, 0x4d, 0x3c, 0x2b, 0x1a, 1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff,
+    0xff, 0xff, 0xff, 28, 0, 0, 0, 1, 0, 0, 0, 20, 0, 0, 0, 1, 0, 0, 0, 0, 0, 4, 0, 20, 0, 0, 0,
+];
 
 /// Reads `data` as a pcap file; where it has no magic, a file header is put before it.
 pub fn fuzz_pcap(data: &[u8]) {
@@ -23,10 +31,6 @@ pub fn fuzz_pcap(data: &[u8]) {
 
 /// Reads `data` as a pcapng file; where it has no section header, one and an interface are put before it.
 pub fn fuzz_pcapng(data: &[u8]) {
-    const START: [u8; 48] = [
-        0x0a, 0x0d, 0x0d, 0x0a, 28, 0, 0, 0, 0x4d, 0x3c, 0x2b, 0x1a, 1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff,
-        0xff, 0xff, 0xff, 0xff, 28, 0, 0, 0, 1, 0, 0, 0, 20, 0, 0, 0, 1, 0, 0, 0, 0, 0, 4, 0, 20, 0, 0, 0,
-    ];
     whole_and_stream_agree(&with_start(data, Sniffed::Pcapng, &START));
 }
 
@@ -57,12 +61,93 @@ fn with_start(data: &[u8], wanted: Sniffed, start: &[u8]) -> Vec<u8> {
     if sniff(data) == wanted { data.to_vec() } else { [start, data].concat() }
 }
 
-/// The walk over all bytes at once and the one over a stream's chunks give the same.
+/// Makes a pcap or pcapng file of `data` in which borders are easily mistaken, and looks ahead in it: the
+/// first byte chooses the format, the second the segments; the rest are frames, each a byte for its length
+/// and one for what is in it: what follows, or a copy of the file from some place on, so that payload is
+/// made of records; or they say that bytes are to be changed or the file to be cut.
+pub fn fuzz_borders(data: &[u8]) {
+    let [format, shape, rest @ ..] = data else { return };
+    let (file, _) = tempting_file(*format, rest);
+    let bytes = 24 << (shape % 8);
+    let shape = Shape { segments: 2 + usize::from(shape >> 4), bytes, large: 0 };
+    assert_eq!(
+        Input::from_memory(file.clone(), 0, None).map(drain),
+        Input::from_memory(file, 0, Some(shape)).map(drain),
+        "{shape:?}"
+    );
+}
+
+/// See [`fuzz_borders`]; also how many frames were written.
+fn tempting_file(format: u8, script: &[u8]) -> (Vec<u8>, u32) {
+    const MAGICS: [u32; 3] = [0xa1b2_c3d4, 0xa1b2_3c4d, 0xa1b2_cd34];
+    let is_pcapng = format & 0x80 != 0;
+    let number = |value: u32| if format & 1 == 0 { value.to_le_bytes() } else { value.to_be_bytes() };
+    let magic = MAGICS.get(usize::from(format >> 1 & 3)).copied().unwrap_or(0xa1b2_c3d4);
+    // Version 2.2 swaps the lengths, 2.3 perhaps.
+    let minor = [4_u32, 4, 2, 3].get(usize::from(format >> 3 & 3)).copied().unwrap_or(4);
+    let version = if format & 1 == 0 { minor << 16 | 2 } else { 2 << 16 | minor };
+    let mut file: Vec<u8> = Vec::new();
+    if is_pcapng {
+        file.extend(START);
+    } else {
+        [magic, version, 0, 0, 262_144, 1].into_iter().for_each(|field| file.extend(number(field)));
+    }
+    let (mut rest, mut frames) = (script, 0_u32);
+    while let [length, what, behind @ ..] = rest {
+        rest = behind;
+        let length = usize::from(*length) << (what & 3);
+        let at = file.len() * usize::from(what >> 4) / 16;
+        match what >> 2 & 3 {
+            // Cut, or a byte changed: rarely, for little is read behind damage.
+            0 if what & 0xf0 == 0 => file.truncate(file.len().saturating_sub(length)),
+            0 if what & 0xf0 == 0x10 => {
+                let place = file.len().saturating_sub(length);
+                file.get_mut(place).into_iter().for_each(|byte| *byte = byte.wrapping_add(1));
+            }
+            kind => {
+                let mut frame: Vec<u8> = if kind == 1 {
+                    let (frame, behind) = rest.split_at(length.min(rest.len()));
+                    rest = behind;
+                    frame.to_vec()
+                } else {
+                    file.iter().skip(at).copied().take(length).collect()
+                };
+                frames += 1;
+                let length = frame.len() as u32;
+                if is_pcapng {
+                    frame.resize(frame.len().next_multiple_of(4), 0);
+                    let size = frame.len() as u32 + 32;
+                    for field in [6, size, 0, 0, frames, length, length] {
+                        file.extend(field.to_le_bytes());
+                    }
+                    file.extend(frame);
+                    file.extend(size.to_le_bytes());
+                } else {
+                    [1_700_000_000 + frames, frames, length, length]
+                        .into_iter()
+                        .for_each(|field| file.extend(number(field)));
+                    if magic == 0xa1b2_cd34 {
+                        file.extend([0; 8]);
+                    }
+                    file.extend(frame);
+                }
+            }
+        }
+    }
+    (file, frames)
+}
+
+/// The walk over all bytes at once, those that look ahead in it, and the one over a stream's chunks give
+/// the same.
 fn whole_and_stream_agree(data: &[u8]) {
-    let whole = Input::from_memory(data.to_vec(), 0).map(drain);
+    let whole = Input::from_memory(data.to_vec(), 0, None).map(drain);
     let source = Box::new(Cursor::new(data.to_vec()));
     let streamed = Input::from_reader(source, 0, Purpose::Peek).map(drain);
     assert_eq!(whole, streamed);
+    for (segments, bytes) in [(4, 64), (16, 300)] {
+        let shape = Shape { segments, bytes, large: 0 };
+        assert_eq!(whole, Input::from_memory(data.to_vec(), 0, Some(shape)).map(drain), "{shape:?}");
+    }
     if let Ok((frames, tally)) = whole {
         assert_eq!(frames.len() as u64, tally.frames);
         let bytes: usize = frames.iter().map(|(.., bytes)| bytes.len()).sum();
@@ -77,7 +162,7 @@ fn drain(mut input: Input) -> (Vec<Delivered>, Tally) {
     loop {
         let mut batch = FrameBatch::starting_at(1);
         while batch.len() < 64 && input.head().is_some() {
-            input.take_into(&mut batch);
+            input.take_run(&mut batch, 64, |_| true);
         }
         if batch.is_empty() {
             break;
@@ -171,6 +256,21 @@ mod tests {
             packet(0, 5, &[4; 33]),
         ]
         .concat()
+    }
+
+    #[test]
+    fn looking_ahead_changes_nothing() {
+        let mut numbers = Numbers(0xb0bd);
+        let mut most = 0;
+        for round in 0..6000 {
+            let length = 20 + numbers.below(200);
+            let mut script: Vec<u8> = (0..length).map(|_| numbers.next() as u8).collect();
+            script[0] = round as u8;
+            fuzz_borders(&script);
+            most = most.max(tempting_file(script[0], &script[2..]).1);
+        }
+        assert!(most > 30, "{most}");
+        fuzz_borders(b"");
     }
 
     #[test]

@@ -18,7 +18,7 @@ use super::{
 pub(super) struct Held {
     places: Vec<Place>,
     /// The place of the chunk that is being walked.
-    current: u32,
+    current: u16,
 }
 
 struct Place {
@@ -40,24 +40,26 @@ impl Held {
 
     /// The chunk with this number.
     #[inline]
-    pub(super) fn get(&self, number: u32) -> Option<&Chunk> {
-        self.places.get(number as usize)?.chunk.as_ref()
+    pub(super) fn get(&self, number: u16) -> Option<&Chunk> {
+        self.places.get(usize::from(number))?.chunk.as_ref()
     }
 
-    /// The number for a frame of the current chunk, which now has one more that waits.
-    #[inline]
-    pub(super) fn hold(&mut self) -> u32 {
-        if let Some(place) = self.places.get_mut(self.current as usize) {
-            place.frames += 1;
-        }
+    /// The number for frames of the current chunk.
+    pub(super) fn number(&self) -> u16 {
         self.current
     }
 
-    /// A frame of the chunk with this number no longer waits.
-    #[inline]
-    pub(super) fn let_go(&mut self, number: u32) {
-        if let Some(place) = self.places.get_mut(number as usize) {
-            place.frames = place.frames.saturating_sub(1);
+    /// So many more frames of the current chunk wait.
+    pub(super) fn hold(&mut self, frames: u32) {
+        if let Some(place) = self.places.get_mut(usize::from(self.current)) {
+            place.frames += frames;
+        }
+    }
+
+    /// So many frames of the chunk with this number no longer wait.
+    pub(super) fn let_go(&mut self, number: u16, frames: u32) {
+        if let Some(place) = self.places.get_mut(usize::from(number)) {
+            place.frames = place.frames.saturating_sub(frames);
             if place.frames == 0 && number != self.current {
                 place.chunk = None;
             }
@@ -66,7 +68,7 @@ impl Held {
 
     /// Goes on to the next chunk.
     pub(super) fn next(&mut self, chunk: Chunk, waiting: &mut Reorder) {
-        if let Some(place) = self.places.get_mut(self.current as usize)
+        if let Some(place) = self.places.get_mut(usize::from(self.current))
             && place.frames == 0
         {
             place.chunk = None;
@@ -77,18 +79,19 @@ impl Held {
         self.current = self.put(chunk, 0);
     }
 
-    fn put(&mut self, chunk: Chunk, frames: u32) -> u32 {
+    /// Invariant: at most [`HELD_CHUNKS`] and one more are held, so 16 bits suffice for their numbers.
+    fn put(&mut self, chunk: Chunk, frames: u32) -> u16 {
         let place = Place { chunk: Some(chunk), frames };
         match self.places.iter_mut().position(|place| place.chunk.is_none()) {
             Some(free) => {
                 if let Some(free) = self.places.get_mut(free) {
                     *free = place;
                 }
-                free as u32
+                free as u16
             }
             None => {
                 self.places.push(place);
-                self.places.len() as u32 - 1
+                (self.places.len() - 1) as u16
             }
         }
     }
@@ -129,26 +132,27 @@ mod tests {
                 held.next(chunk(number), &mut waiting);
             }
             // Every chunk keeps one of its two frames waiting, later ones further ahead in time.
-            held.hold();
+            held.hold(2);
             let time = Timestamp::from_nanos(i64::from(number));
             let record = FrameRecord {
                 time,
                 offset: 3,
                 length: 2,
                 wire_length: 2,
-                chunk: held.hold(),
                 input: 0,
+                chunk: held.number(),
                 link: LinkType(1),
             };
             waiting.push(record);
-            held.let_go(record.chunk);
+            held.let_go(record.chunk, 1);
             assert!(held.places.len() <= HELD_CHUNKS + 1, "{}", held.places.len());
         }
         for number in 0..200_u8 {
-            let record = waiting.pop().unwrap();
+            let record = waiting.ready(1, true)[0];
+            waiting.remove(1);
             let bytes = (**held.get(record.chunk).unwrap()).as_ref();
             assert_eq!(frame_bytes(bytes, &record), [number; 2]);
-            held.let_go(record.chunk);
+            held.let_go(record.chunk, 1);
         }
         let left = held.places.iter().filter(|place| place.chunk.is_some()).count();
         assert_eq!(left, 1, "only the current one");

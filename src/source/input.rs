@@ -1,7 +1,6 @@
 //! One capture as a stream of frames in order of time, wherever its bytes come from.
 
 use std::{
-    collections::BTreeMap,
     fs::File,
     io::{self, Read},
     sync::{
@@ -10,20 +9,23 @@ use std::{
     },
 };
 
-use crate::{decode::LinkType, time::Timestamp};
+use crate::time::Timestamp;
 
 use super::{
-    batch::{Chunk, FrameBatch, FrameRecord},
+    batch::{Chunk, FrameBatch},
+    borders::{Borders, Shape},
     compression::Compression,
     discover::{FileKind, Found, reason},
     held::Held,
     mapped::Mapped,
     notice::{Damage, NoticeKind},
     pcap, pcapng,
-    record::{Record, Step},
+    record::Step,
     reorder::Reorder,
+    run::{Run, Stop},
     sniff::{Content, PREFIX_BYTES, Sniffed, sniff},
     stream::{Stream, StreamChunk},
+    tally::Tally,
 };
 
 /// Bytes of a mapped file after which its length is looked at again, and pages are given back.
@@ -50,6 +52,8 @@ pub(super) struct Input {
     index: u32,
     supply: Supply,
     walk: Walk,
+    /// Where the next records begin.
+    borders: Borders,
     /// The chunk that is walked, and those that frames wait in.
     held: Held,
     /// Where in the current chunk the next record starts. Invariant: `at <= end`.
@@ -94,40 +98,6 @@ enum Supply {
 enum Walk {
     Pcap(pcap::Walk),
     Pcapng(pcapng::Walk),
-}
-
-/// What was counted and noticed in one input.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Tally {
-    /// Frames given out or waiting.
-    pub frames: u64,
-    /// Frames that the capturing host says it dropped.
-    pub drops: u64,
-    /// Frames of unsupported link types, and where the first is.
-    pub foreign: BTreeMap<LinkType, Several<()>>,
-    /// Frames that could not be used.
-    pub lost: Option<Several<Damage>>,
-    /// Frames without a time of their own.
-    pub untimed: Option<Several<()>>,
-    /// What ended the reading, if not the end.
-    pub fault: Option<(u64, NoticeKind)>,
-}
-
-/// Several things of one kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Several<T> {
-    /// Offset of the first.
-    pub first: u64,
-    /// How many.
-    pub count: u64,
-    /// What is known of the first.
-    pub what: T,
-}
-
-impl<T> Several<T> {
-    fn add(entry: &mut Option<Self>, offset: u64, what: T) {
-        entry.get_or_insert(Self { first: offset, count: 0, what }).count += 1;
-    }
 }
 
 impl Input {
@@ -225,8 +195,9 @@ impl Input {
         }
     }
 
-    /// Reads a plain capture that lies in memory.
-    pub(super) fn from_memory(bytes: Vec<u8>, index: u32) -> Result<Self, NoticeKind> {
+    /// Reads a plain capture that lies in memory, looking ahead in this `shape` or not at all: for tests
+    /// and fuzzing.
+    pub(super) fn from_memory(bytes: Vec<u8>, index: u32, shape: Option<Shape>) -> Result<Self, NoticeKind> {
         let sniffed = match sniff(bytes.get(..PREFIX_BYTES).unwrap_or(&bytes)) {
             Sniffed::Other(content) => return Err(NoticeKind::NotACapture(content)),
             Sniffed::Compressed(inner) => {
@@ -235,7 +206,9 @@ impl Input {
             sniffed => sniffed,
         };
         let chunk = Arc::new(StreamChunk::from(bytes));
-        Self::start(chunk, Supply::Memory, sniffed, index)
+        let mut input = Self::start(chunk, Supply::Memory, sniffed, index)?;
+        input.borders = shape.map_or_else(Borders::none, Borders::new);
+        Ok(input)
     }
 
     fn start(chunk: Chunk, supply: Supply, sniffed: Sniffed, index: u32) -> Result<Self, NoticeKind> {
@@ -262,10 +235,16 @@ impl Input {
                 }
             }
         };
+        let borders = match supply {
+            Supply::Mapped { .. } => Borders::new(Shape::default()),
+            // A chunk of a stream was written a moment ago and still lies in the caches.
+            Supply::Stream { .. } | Supply::Memory => Borders::none(),
+        };
         Ok(Self {
             index,
             supply,
             walk,
+            borders,
             held: Held::new(chunk),
             at,
             end,
@@ -292,15 +271,33 @@ impl Input {
         self.window.earliest()
     }
 
-    /// Moves the next frame to the end of `batch`; gives its captured length.
-    #[inline]
-    pub(super) fn take_into(&mut self, batch: &mut FrameBatch) -> Option<u32> {
-        let mut record = self.window.pop()?;
-        let place = record.chunk;
-        record.chunk = batch.add_chunk(self.held.get(place)?);
-        batch.push(record);
-        self.held.let_go(place);
-        Some(record.length)
+    /// Moves frames to the end of `batch`: at most `most`, as long as they may go before more is read,
+    /// and behind the first one only those whose time `is_next`. Gives how many; [`Input::head`] says
+    /// whether there is one at all.
+    pub(super) fn take_run(
+        &mut self,
+        batch: &mut FrameBatch,
+        most: usize,
+        is_next: impl Fn(Timestamp) -> bool,
+    ) -> usize {
+        let mut run = self.window.ready(most, self.ended);
+        if run.last().is_some_and(|last| !is_next(last.time)) {
+            let behind = run.get(1..).unwrap_or_default();
+            let count = 1 + behind.partition_point(|record| is_next(record.time));
+            run = run.get(..count).unwrap_or_default();
+        }
+        // Neighbours mostly lie in one chunk.
+        for run in run.chunk_by(|a, b| a.chunk == b.chunk) {
+            let Some(first) = run.first() else { continue };
+            if let Some(chunk) = self.held.get(first.chunk) {
+                let index = batch.add_chunk(chunk);
+                batch.extend(index, run);
+            }
+            self.held.let_go(first.chunk, run.len() as u32);
+        }
+        let count = run.len();
+        self.window.remove(count);
+        count
     }
 
     /// Bytes of the file, as it lies on disk, that have been read.
@@ -339,64 +336,37 @@ impl Input {
         if self.at == bytes.len() {
             return Some(1);
         }
-        while !self.window.is_full() && *steps > 0 && self.at < until {
-            *steps -= 1;
-            let rest = bytes.get(self.at..).unwrap_or_default();
-            let step = match &mut self.walk {
-                Walk::Pcap(walk) => walk.step(rest),
-                Walk::Pcapng(walk) => walk.step(rest),
-            };
-            let offset = self.base + self.at as u64;
-            let size = match step {
-                Step::Frame(record) => {
-                    self.keep(record, offset);
-                    record.size
-                }
-                Step::Foreign { link, size } => {
-                    let several = Several { first: offset, count: 0, what: () };
-                    self.tally.foreign.entry(link).or_insert(several).count += 1;
-                    size
-                }
-                Step::Lost { reason, size } => {
-                    Several::add(&mut self.tally.lost, offset, reason);
-                    size
-                }
-                Step::Passed { size, drops } => {
-                    self.tally.drops = self.tally.drops.saturating_add(drops);
-                    size
-                }
-                Step::Short { need } => return Some(need),
-                Step::Broken(damage) => {
-                    self.end_with(offset, NoticeKind::Damaged(damage));
-                    return None;
-                }
-            };
-            let rest = rest.len() as u64;
-            if size > rest {
+        let mut run = Run {
+            bytes,
+            until,
+            at: self.at,
+            base: self.base,
+            input: self.index,
+            chunk: self.held.number(),
+            frames: 0,
+            steps: *steps,
+        };
+        let (window, tally, borders) = (&mut self.window, &mut self.tally, &mut self.borders);
+        let stop = match &mut self.walk {
+            Walk::Pcap(walk) => run.walk(walk, window, tally, borders),
+            Walk::Pcapng(walk) => run.walk(walk, window, tally, borders),
+        };
+        self.held.hold(run.frames);
+        (self.at, *steps) = (run.at, run.steps);
+        match stop {
+            Stop::Enough => None,
+            Stop::Short { need } => Some(need),
+            Stop::Beyond { size, left } => {
+                let offset = self.base + self.at as u64;
                 self.at = bytes.len();
-                self.beyond = Some(Beyond { offset, size, left: size - rest });
-            } else {
-                self.at += size as usize;
+                self.beyond = Some(Beyond { offset, size, left });
+                None
+            }
+            Stop::Broken(damage) => {
+                self.end_with(self.base + self.at as u64, NoticeKind::Damaged(damage));
+                None
             }
         }
-        None
-    }
-
-    #[inline]
-    fn keep(&mut self, record: Record, offset: u64) {
-        self.tally.frames += 1;
-        if !record.timed {
-            Several::add(&mut self.tally.untimed, offset, ());
-        }
-        self.window.push(FrameRecord {
-            time: record.time,
-            offset: self.at as u64 + u64::from(record.start),
-            length: record.length,
-            wire_length: record.wire_length,
-            chunk: self.held.hold(),
-            input: self.index,
-            link: record.link,
-        });
     }
 
     /// Gets the bytes behind the current chunk, or ends. `need` bytes from the next record on are

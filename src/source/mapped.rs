@@ -1,4 +1,4 @@
-//! Capture files and compiled indicators mapped into memory: the only module with `unsafe`.
+//! Capture files and compiled indicators mapped into memory: with `src/prefetch.rs` the only module with `unsafe`.
 //!
 //! A mapping shows the file as it is now, so another process can change it under the reader. Two
 //! things follow. Bytes may differ from one look to the next: everything that reads frames checks

@@ -6,11 +6,15 @@
 //! to files      is             chunks               a record          in order        in order
 //! ```
 //!
+//! The loop over the records of a chunk is in `run`; over large records of mapped files `borders` goes
+//! ahead of it.
+//!
 //! A [`Timeline`] puts any number of inputs in the order of packet time and hands them on as
 //! [`FrameBatch`]es. A batch owns small descriptors and shares the bytes (a mapped file, or a decoded
 //! chunk of a compressed one), so that several workers can read it at once without a copy.
 
 mod batch;
+mod borders;
 mod compression;
 mod discover;
 mod filter;
@@ -23,8 +27,10 @@ mod pcapng;
 mod progress;
 mod record;
 mod reorder;
+mod run;
 mod sniff;
 mod stream;
+mod tally;
 mod timeline;
 
 pub mod fuzz;

@@ -5,16 +5,19 @@
 use crate::{
     decode::LinkType,
     limits::{BLOCK_BYTES, FRAME_BYTES},
-    time::Timestamp,
+    time::{SECOND, Timestamp},
 };
 
 use super::{
     notice::Damage,
-    record::{Order, Record, Step, lengths},
+    record::{Format, IN_A_ROW, Order, Record, Step, lengths},
 };
 
 /// Bytes of the file header.
 pub(super) const HEADER_BYTES: usize = 24;
+
+/// Seconds of one day.
+const DAY: u32 = 86_400;
 
 /// Magic, nanoseconds per unit of the record's fraction, bytes of a record header. The last is
 /// Kuznetzov's patched libpcap, which adds interface, protocol and packet type to each record.
@@ -135,10 +138,60 @@ impl Walk {
         })
     }
 
+    /// Captured and wire length of the record at `at`.
+    #[inline]
+    fn lengths_at(&self, bytes: &[u8], at: usize) -> Option<(u32, u32)> {
+        let fields: &[u8; 8] = bytes.get(at.checked_add(8)?..)?.first_chunk()?;
+        let (first, second) = (self.order.u32(fields, 0)?, self.order.u32(fields, 4)?);
+        Some(match self.swapped {
+            Swapped::No => (first, second),
+            Swapped::Yes => (second, first),
+            Swapped::Perhaps => (first.min(second), first.max(second)),
+        })
+    }
+
     /// The lengths without the frame check sequence, of which the snap length may have left a part.
     fn without_check_sequence(&self, length: u32, wire_length: u32) -> (u32, u32) {
         let wire_length = wire_length.saturating_sub(self.check_sequence);
         (length.min(wire_length), wire_length)
+    }
+}
+
+impl Format for Walk {
+    #[inline(always)]
+    fn step(&mut self, bytes: &[u8]) -> Step {
+        Walk::step(self, bytes)
+    }
+
+    #[inline(always)]
+    fn size(&self, bytes: &[u8], at: usize) -> Option<usize> {
+        let (captured, _) = self.lengths_at(bytes, at)?;
+        (captured <= self.longest).then_some(self.header as usize + captured as usize)
+    }
+
+    /// Records within a day of the known one, with a possible fraction of a second, not longer than they
+    /// were on the wire.
+    fn find(&self, bytes: &[u8], from: usize, to: usize, known: usize) -> Option<usize> {
+        let earliest = self.order.u32(bytes, known)?.wrapping_sub(DAY);
+        let is_near = |seconds: u32| seconds.wrapping_sub(earliest) <= 2 * DAY;
+        let is_likely = |at: usize| -> Option<usize> {
+            let seconds = self.order.u32(bytes, at)?;
+            let fraction = i64::from(self.order.u32(bytes, at.checked_add(4)?)?);
+            let (captured, wire) = self.lengths_at(bytes, at)?;
+            let is_likely = is_near(seconds) && fraction * self.unit < SECOND && captured <= wire;
+            if is_likely { self.size(bytes, at) } else { None }
+        };
+        // Nearly every place is refused by the first of these, so that one is made cheap.
+        let is_big = self.order == Order::Big;
+        bytes.get(from..)?.windows(4).take(to.saturating_sub(from)).enumerate().find_map(|(index, four)| {
+            let seconds = u32::from_le_bytes(*four.first_chunk()?);
+            if !is_near(if is_big { seconds.swap_bytes() } else { seconds }) {
+                return None;
+            }
+            let start = from + index;
+            let end = (0..IN_A_ROW).try_fold(start, |at, _| at.checked_add(is_likely(at)?));
+            end.map(|_| start)
+        })
     }
 }
 

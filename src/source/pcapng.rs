@@ -11,7 +11,7 @@ use crate::{
 
 use super::{
     notice::Damage,
-    record::{Order, Record, Step, lengths},
+    record::{Format, IN_A_ROW, Order, Record, Step, lengths},
 };
 
 mod block {
@@ -293,6 +293,34 @@ impl Walk {
             interface.drops = interface.drops.max(total);
         }
         Step::Passed { size: padded(length), drops }
+    }
+}
+
+impl Format for Walk {
+    #[inline(always)]
+    fn step(&mut self, bytes: &[u8]) -> Step {
+        Walk::step(self, bytes)
+    }
+
+    #[inline(always)]
+    fn size(&self, bytes: &[u8], at: usize) -> Option<usize> {
+        let length = self.order.u32(bytes, at.checked_add(4)?)?;
+        (length >= 12).then(|| padded(length) as usize)
+    }
+
+    /// Blocks whose lengths at both ends agree, the first of them with a frame.
+    fn find(&self, bytes: &[u8], from: usize, to: usize, known: usize) -> Option<usize> {
+        let is_likely = |at: usize| -> Option<usize> {
+            let length = self.order.u32(bytes, at.checked_add(4)?)?;
+            let end = at.checked_add(self.size(bytes, at)?)?;
+            (self.order.u32(bytes, end.checked_sub(4)?)? == length).then_some(end)
+        };
+        // Blocks are aligned to 32 bits.
+        let from = known + (from - known).next_multiple_of(4);
+        (from..to).step_by(4).find(|start| {
+            self.order.u32(bytes, *start) == Some(block::ENHANCED_PACKET)
+                && (0..IN_A_ROW).try_fold(*start, |at, _| is_likely(at)).is_some()
+        })
     }
 }
 

@@ -39,6 +39,23 @@ pub(super) enum Step {
     Broken(Damage),
 }
 
+/// What a capture format tells of the records in its bytes.
+pub(super) trait Format {
+    /// The record at the front of `bytes`.
+    fn step(&mut self, bytes: &[u8]) -> Step;
+
+    /// Bytes of the record at `at`, from its lengths alone; `None` where none can be. For guesses: only
+    /// [`Format::step`] decides.
+    fn size(&self, bytes: &[u8], at: usize) -> Option<usize>;
+
+    /// The first place in `from..to` where several records seem to follow each other that resemble the one
+    /// at `known`.
+    fn find(&self, bytes: &[u8], from: usize, to: usize, known: usize) -> Option<usize>;
+}
+
+/// Records that must follow each other before [`Format::find`] takes a place for a record's beginning.
+pub(super) const IN_A_ROW: usize = 4;
+
 /// One frame's record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Record {

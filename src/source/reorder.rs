@@ -16,39 +16,81 @@ use super::batch::FrameRecord;
 /// which they came. In a capture that is in order every frame goes in at one end and out at the other;
 /// a frame out of place is inserted where it belongs, at the cost of moving the descriptors of those
 /// that it overtakes (half the window at most).
-#[derive(Default)]
+///
+/// Filling and taking go in strides: it is filled until [`Reorder::is_full`], and then frames go until
+/// it is no longer ripe.
 pub(super) struct Reorder {
     /// Ascending by time.
     waiting: VecDeque<FrameRecord>,
+    /// The time of the last one; of an empty window any that no frame goes below.
+    latest: Timestamp,
     /// Bytes of the frames that wait.
     bytes: u64,
 }
 
+impl Default for Reorder {
+    fn default() -> Self {
+        Self { waiting: VecDeque::new(), latest: Timestamp::MIN, bytes: 0 }
+    }
+}
+
 impl Reorder {
     /// Puts a frame behind all that are not later than it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn push(&mut self, record: FrameRecord) {
+        let time = record.time;
         self.bytes += u64::from(record.length);
-        if self.waiting.back().is_none_or(|last| last.time <= record.time) {
-            self.waiting.push_back(record);
+        // Always at the end first: a record that is handed on from here would have to be put together in
+        // memory, and taking it from there in one piece waits for the pieces.
+        self.waiting.push_back(record);
+        if time >= self.latest {
+            self.latest = time;
         } else {
-            let at = self.waiting.partition_point(|waiting| waiting.time <= record.time);
-            self.waiting.insert(at, record);
+            self.move_last();
         }
     }
 
-    /// The earliest frame that waits.
-    #[inline]
-    pub(super) fn front(&self) -> Option<&FrameRecord> {
-        self.waiting.front()
+    /// Puts the last frame where it belongs.
+    #[cold]
+    fn move_last(&mut self) {
+        if let Some(last) = self.waiting.pop_back() {
+            let at = self.waiting.partition_point(|waiting| waiting.time <= last.time);
+            self.waiting.insert(at, last);
+        }
     }
 
-    /// Takes the earliest frame.
-    #[inline]
-    pub(super) fn pop(&mut self) -> Option<FrameRecord> {
-        let record = self.waiting.pop_front()?;
-        self.bytes -= u64::from(record.length);
-        Some(record)
+    /// The earliest frames, at most `most` of those that may go before further ones are seen; all
+    /// together at least one where one may go. `all` says that no further ones will come.
+    pub(super) fn ready(&self, most: usize, all: bool) -> &[FrameRecord] {
+        let (front, _) = self.waiting.as_slices();
+        let most = most.min(front.len());
+        let ripe = if all { most } else { self.ripe(most) };
+        front.get(..ripe).unwrap_or_default()
+    }
+
+    /// How many frames may go, counted up to `most`.
+    fn ripe(&self, most: usize) -> usize {
+        let by_count = self.waiting.len().saturating_sub(REORDER_FRAMES);
+        if by_count >= most || self.bytes <= REORDER_BYTES {
+            return by_count.min(most);
+        }
+        // Few and large: each goes while the bytes of those behind it are too many.
+        let mut left = self.bytes;
+        let too_many = self.waiting.iter().take(most).take_while(|record| {
+            let goes = left > REORDER_BYTES;
+            left -= u64::from(record.length);
+            goes
+        });
+        too_many.count().max(by_count)
+    }
+
+    /// Takes the earliest `count` frames away.
+    pub(super) fn remove(&mut self, count: usize) {
+        let length = |record: FrameRecord| u64::from(record.length);
+        self.bytes -= self.waiting.drain(..count.min(self.waiting.len())).map(length).sum::<u64>();
+        if self.waiting.is_empty() {
+            self.latest = Timestamp::MIN;
+        }
     }
 
     /// Whether so many frames wait that the earliest may go.
@@ -75,8 +117,9 @@ impl Reorder {
     }
 
     /// The earliest time that waits.
+    #[inline]
     pub(super) fn earliest(&self) -> Option<Timestamp> {
-        self.front().map(|record| record.time)
+        self.waiting.front().map(|record| record.time)
     }
 }
 
@@ -87,7 +130,7 @@ mod tests {
 
     fn record(time: i64, offset: u64, length: u32) -> FrameRecord {
         let time = Timestamp::from_nanos(time);
-        FrameRecord { time, offset, length, wire_length: length, chunk: 0, input: 0, link: LinkType(1) }
+        FrameRecord { time, offset, length, wire_length: length, input: 0, chunk: 0, link: LinkType(1) }
     }
 
     /// What leaves a window through which `times` go, and then the rest of it.
@@ -95,7 +138,8 @@ mod tests {
         let mut window = Reorder::default();
         let mut out = Vec::new();
         let mut take = |window: &mut Reorder| {
-            let record = window.pop().unwrap();
+            let record = window.ready(1, true)[0];
+            window.remove(1);
             out.push((record.time.as_nanos(), record.offset));
         };
         for (offset, time) in times.into_iter().enumerate() {
@@ -136,11 +180,34 @@ mod tests {
         let mut window = Reorder::default();
         for time in 0..1000 {
             if window.is_full() {
-                window.pop();
+                window.remove(1);
             }
             window.push(record(time, 0, 262_144));
         }
         assert_eq!(window.len(), 65);
         assert!(window.is_ripe());
+    }
+
+    #[test]
+    fn as_many_are_ready_as_would_go_one_by_one() {
+        // Small, large, and mixed frames; windows below, at and beyond both limits.
+        for (count, length) in [(10, 60), (4096, 60), (4097, 60), (4608, 60), (70, 262_144), (4500, 4000)] {
+            let mut window = Reorder::default();
+            for offset in 0..count {
+                window.push(record(0, offset, if offset % 3 == 0 { 60 } else { length }));
+            }
+            let mut left = (window.len(), window.bytes);
+            let mut one_by_one = 0;
+            while left.0 > REORDER_FRAMES || left.1 > REORDER_BYTES {
+                left = (left.0 - 1, left.1 - u64::from(window.waiting[one_by_one].length));
+                one_by_one += 1;
+            }
+            assert_eq!(window.ripe(usize::MAX), one_by_one, "{count} of {length}");
+            assert_eq!(window.ripe(5), one_by_one.min(5));
+            assert_eq!(window.is_ripe(), one_by_one > 0);
+            assert_eq!(window.ready(7, true).len(), 7);
+            window.remove(one_by_one);
+            assert_eq!((window.len(), window.bytes), left);
+        }
     }
 }

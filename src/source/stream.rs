@@ -222,6 +222,23 @@ mod tests {
     }
 
     #[test]
+    fn a_thread_of_its_own_reads_before_anybody_asks() {
+        struct Telling(crossbeam_channel::Sender<Option<String>>);
+
+        impl Read for Telling {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                let _ = self.0.send(thread::current().name().map(str::to_owned));
+                Ok(0)
+            }
+        }
+
+        let (tell, told) = crossbeam_channel::unbounded();
+        let mut stream = Stream::beside(Box::new(Telling(tell)), 100).unwrap();
+        assert_eq!(told.recv().unwrap().as_deref(), Some("decode"));
+        assert!(stream.next(&[], 1).is_none());
+    }
+
+    #[test]
     fn the_rest_is_carried_before_the_next_chunk() {
         let bytes: Vec<u8> = (0..=255).collect();
         for mut stream in streams(&bytes, 10) {

@@ -16,9 +16,10 @@ use crate::{
 use super::{
     batch::FrameBatch,
     discover::{FileKind, Found, Origin, discover, natural_order},
-    input::{Input, Purpose, Tally},
+    input::{Input, Purpose},
     notice::{Notice, NoticeKind, Notices, Severity},
     progress::Progress,
+    tally::Tally,
 };
 
 /// Records of each file that are looked at, whatever the number of files.
@@ -307,13 +308,14 @@ impl Timeline {
             if batch.len() > before && !is_next(time) {
                 break;
             }
-            let Some(length) = open.input.take_into(batch) else { break };
-            self.accounting.bytes += u64::from(length);
-            if time < self.latest {
-                self.accounting.time_went_backwards += 1;
-            } else {
-                self.latest = time;
+            if open.input.take_run(batch, BATCH_FRAMES - batch.len(), is_next) == 0 {
+                break;
             }
+        }
+        for record in batch.records_from(before) {
+            self.accounting.bytes += u64::from(record.length);
+            self.accounting.time_went_backwards += u64::from(record.time < self.latest);
+            self.latest = self.latest.max(record.time);
         }
         self.put_back(place);
     }

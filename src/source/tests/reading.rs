@@ -62,6 +62,34 @@ fn every_compression_and_a_pipe_give_the_plain_files_frames() {
 }
 
 #[test]
+fn large_records_are_the_same_mapped_and_decoded_whatever_they_carry() {
+    let root = tempfile::tempdir().unwrap();
+    // In every fourth a capture of small frames is carried, as in a download of one.
+    let carried = pcap(&frames(12));
+    let frames: Vec<Written> = frames(12_000)
+        .into_iter()
+        .enumerate()
+        .map(|(index, (time, mut frame))| {
+            frame.resize(40 + index % 7 * 230, index as u8);
+            if index % 4 == 3 {
+                frame.extend(&carried[24..]);
+            }
+            (time, frame)
+        })
+        .collect();
+    for end in [0, 7] {
+        let mut plain = pcap(&frames);
+        plain.truncate(plain.len() - end);
+        let (mapped, timeline) = read(&[write(&root.path().join("a"), &plain)]);
+        assert_eq!((mapped.len(), timeline.notices().len()), (12_000 - end.min(1), end.min(1)));
+        let packed = zstd::encode_all(&plain[..], 1).unwrap();
+        let (decoded, timeline) = read(&[write(&root.path().join("b"), &packed)]);
+        assert!(mapped == decoded);
+        assert_eq!(timeline.notices().len(), end.min(1));
+    }
+}
+
+#[test]
 fn a_cut_file_gives_everything_before_the_cut_and_one_line() {
     let root = tempfile::tempdir().unwrap();
     let plain = pcap(&frames(100));
