@@ -16,6 +16,8 @@
 
 pub mod bounded;
 pub mod bytes;
+pub mod hash_index;
+mod huge_pages;
 pub mod limits;
 pub mod prefetch;
 pub mod time;

@@ -129,10 +129,6 @@ impl<'s> Analysis<'s> {
     /// When events cannot be written any more; what was taken stays taken.
     pub fn take(&mut self, batches: &[ObservationBatch]) -> Result<(), OutputError> {
         let mut result = Ok(());
-        for batch in batches {
-            self.names.warm(batch);
-            self.visibility.warm(batch);
-        }
         merge_in_order(batches, |observation| {
             let told = self.observe(&observation);
             if result.is_ok() {

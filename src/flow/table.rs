@@ -1,7 +1,6 @@
 //! The table of flows: bounded, with timeouts on packet time.
 
 use foldhash::fast::RandomState;
-use hashbrown::HashTable;
 use std::hash::BuildHasher;
 
 use super::{
@@ -10,7 +9,8 @@ use super::{
     timers::{Entry, Timers},
 };
 use crate::{
-    limits,
+    hash_index::HashIndex,
+    huge_pages, limits, prefetch,
     time::{SECOND, Timestamp},
 };
 
@@ -18,26 +18,28 @@ use crate::{
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 
-/// A flow, with what the table's owner keeps about it in `data`.
+/// A flow, with what the table's owner keeps about it in `data`. What every packet needs stands first, and in the
+/// owner's part too, so that it shares cache lines.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Flow<D> {
     /// Its key.
     pub key: FlowKey,
     /// Whether the key's lower end opened it.
     pub client_is_low: bool,
-    /// Time of its first packet.
-    pub first: Timestamp,
     /// The latest packet time seen.
     pub last: Timestamp,
     /// How late it was by the table's clock when the last packet came: from then on the timeout counts. Later
     /// than `last` where a capturing host's clock was set back.
     pub touched: Timestamp,
-    /// Number of its first packet.
-    pub first_packet: u64,
     /// The connection's state; stays empty for other protocols.
     pub tcp: TcpTracker,
     /// The owner's.
     pub data: D,
+    /// Time of its first packet.
+    pub first: Timestamp,
+    /// Number of its first packet.
+    pub first_packet: u64,
 }
 
 impl<D> Flow<D> {
@@ -85,7 +87,7 @@ const STALE_TIMERS: usize = 4096;
 /// stale timers are at most as many as flows, and `STALE_TIMERS`.
 #[derive(Debug)]
 pub struct FlowTable<D> {
-    index: HashTable<u32>,
+    index: HashIndex,
     places: Vec<Place<D>>,
     free: Vec<u32>,
     timers: Timers,
@@ -106,9 +108,11 @@ struct Place<D> {
 impl<D> FlowTable<D> {
     /// An empty table for at most `capacity` flows.
     pub fn new(capacity: usize) -> Self {
+        let places = Vec::with_capacity(capacity.max(1));
+        huge_pages::advise(&places);
         Self {
-            index: HashTable::new(),
-            places: Vec::new(),
+            index: HashIndex::with_capacity(capacity.max(1)),
+            places,
             free: Vec::new(),
             timers: Timers::default(),
             seed: RandomState::default().hash_one(0),
@@ -137,14 +141,33 @@ impl<D> FlowTable<D> {
     pub fn find(&self, key: &FlowKey) -> Option<u32> {
         let hash = key.hash(self.seed);
         let places = &self.places;
-        self.index.find(hash, |&place| flow_at(places, place).is_some_and(|flow| flow.key == *key)).copied()
+        self.index.find(hash, |place| flow_at(places, place).is_some_and(|flow| flow.key == *key))
     }
 
-    /// The same, with an index where it was found some packets ago: that it still stands there is cheaper
-    /// to see than to look for it again.
-    pub fn find_again(&self, key: &FlowKey, earlier: Option<u32>) -> Option<u32> {
-        let stays = |&place: &u32| flow_at(&self.places, place).is_some_and(|flow| flow.key == *key);
-        earlier.filter(stays).or_else(|| self.find(key))
+    /// Asks for the memory that [`FlowTable::likely`] of the key with this hash reads.
+    #[inline]
+    pub fn prefetch(&self, hash: u64) {
+        self.index.prefetch(hash);
+    }
+
+    /// Where the flow of the key with this hash likely stands; asks for its memory.
+    #[inline]
+    pub fn likely(&self, hash: u64) -> Option<u32> {
+        let place = self.index.find(hash, |_| true)?;
+        prefetch::value(&self.places, place as usize);
+        Some(place)
+    }
+
+    /// The hash of a key, for the two above.
+    #[inline]
+    pub fn hash(&self, key: &FlowKey) -> u64 {
+        key.hash(self.seed)
+    }
+
+    /// The index of the flow of `key`, if there is one. Where it likely stands is looked at first.
+    pub fn find_likely(&self, key: &FlowKey, likely: Option<u32>) -> Option<u32> {
+        let stands = |&place: &u32| flow_at(&self.places, place).is_some_and(|flow| flow.key == *key);
+        likely.filter(stands).or_else(|| self.find(key))
     }
 
     /// The flow at an index, untouched.
@@ -179,10 +202,7 @@ impl<D> FlowTable<D> {
             let entry = Entry { index: place, generation: slot.generation };
             self.arm(entry, deadline);
         }
-        let (places, seed) = (&self.places, self.seed);
-        self.index.insert_unique(hash, place, |&other| {
-            flow_at(places, other).map_or(0, |flow| flow.key.hash(seed))
-        });
+        self.index.insert(hash, place);
         place
     }
 
@@ -194,9 +214,7 @@ impl<D> FlowTable<D> {
         slot.generation = slot.generation.wrapping_add(1);
         self.free.push(index);
         let hash = flow.key.hash(self.seed);
-        if let Ok(entry) = self.index.find_entry(hash, |&place| place == index) {
-            entry.remove();
-        }
+        self.index.remove(hash, index);
         Some(flow)
     }
 

@@ -12,7 +12,7 @@ use crate::{
     flow::{FiveTuple, TcpState},
     indicator::Rung,
     limits,
-    observation::{DnsService, FirstPacket, FlowClosed, FlowIdentity, Observation, ObservationBatch, Seen},
+    observation::{DnsService, FirstPacket, FlowClosed, FlowIdentity, Observation, Seen},
     protocol::tls::ClientHello,
     time::{SECOND, Timestamp},
 };
@@ -101,17 +101,6 @@ impl Visibility {
             }
             _ => {}
         }
-    }
-
-    /// Prepares for a batch, as [`crate::names::Names::warm`] does.
-    pub fn warm(&self, batch: &ObservationBatch) {
-        let mut touched = 0;
-        for (head, _) in batch.quiet_dns() {
-            let FlowIdentity { tenant, tuple, .. } = &head.flow;
-            let machine = Machine { tenant: *tenant, address: tuple.client.address };
-            touched += self.machines.get(&machine).map_or(0, |sight| sight.dns_questions);
-        }
-        std::hint::black_box(touched);
     }
 
     fn dns(&mut self, flow: &FlowIdentity, assets: &Assets, is_response: bool) {

@@ -12,7 +12,7 @@ use pairs::{Pair, PairTable};
 use crate::{
     decode::Tenant,
     limits,
-    observation::{DnsService, Observation, ObservationBatch, Seen},
+    observation::{DnsService, Observation, Seen},
     protocol::{
         dns::{Name, NameBuf},
         tls::ClientHello,
@@ -90,8 +90,6 @@ impl From<Named<'_>> for NamedBy {
 #[derive(Debug)]
 pub struct Names {
     pairs: PairTable,
-    /// Scratch for [`Names::warm`].
-    soon: Vec<Pair>,
 }
 
 impl Default for Names {
@@ -103,7 +101,7 @@ impl Default for Names {
 impl Names {
     /// An empty table for at most `capacity` pairs.
     pub fn with_capacity(capacity: usize) -> Self {
-        Self { pairs: PairTable::new(capacity), soon: Vec::new() }
+        Self { pairs: PairTable::new(capacity) }
     }
 
     /// Learns from an observation, if it names something.
@@ -137,17 +135,6 @@ impl Names {
             }
             _ => {}
         }
-    }
-
-    /// Prepares for learning from all of a batch: its pairs are looked up together, which costs far less than one
-    /// after the other. Nothing is learned.
-    pub fn warm(&mut self, batch: &ObservationBatch) {
-        self.soon.clear();
-        for (head, outline) in batch.quiet_dns().filter(|(_, outline)| outline.is_response()) {
-            let (tenant, client) = (head.flow.tenant, head.flow.tuple.client.address);
-            addresses_of_outline(&outline, |_, address, _| self.soon.push(Pair { tenant, client, address }));
-        }
-        self.pairs.warm(&self.soon);
     }
 
     /// An answer to `pair`'s client, asked for at `time`.

@@ -6,10 +6,11 @@
 use std::{hash::BuildHasher, net::IpAddr};
 
 use foldhash::fast::RandomState;
-use hashbrown::HashTable;
 
 use super::{NameSource, Named};
-use crate::{decode::Tenant, flow::WordHash, protocol::dns::Name, time::Timestamp};
+use crate::{
+    decode::Tenant, flow::WordHash, hash_index::HashIndex, huge_pages, protocol::dns::Name, time::Timestamp,
+};
 
 /// Bytes of a name in wire form that an entry holds itself; nearly all names are shorter.
 const INLINE: usize = 46;
@@ -34,7 +35,7 @@ impl Pair {
 #[derive(Debug)]
 pub(super) struct PairTable {
     /// Places by pair.
-    index: HashTable<u32>,
+    index: HashIndex,
     ring: Vec<Entry>,
     /// The place that is written next, once the ring is full.
     next: usize,
@@ -83,11 +84,14 @@ impl Wire {
 impl PairTable {
     /// An empty table for at most `capacity` pairs (at least one).
     pub(super) fn new(capacity: usize) -> Self {
+        let capacity = capacity.max(1);
+        let ring = Vec::with_capacity(capacity);
+        huge_pages::advise(&ring);
         Self {
-            index: HashTable::new(),
-            ring: Vec::new(),
+            index: HashIndex::with_capacity(capacity),
+            ring,
             next: 0,
-            capacity: capacity.max(1),
+            capacity,
             evicted: 0,
             seed: RandomState::default().hash_one(0),
         }
@@ -101,23 +105,6 @@ impl PairTable {
     /// Pairs that were put out because the table was full.
     pub(super) fn evicted(&self) -> u64 {
         self.evicted
-    }
-
-    /// Touches what [`PairTable::put`] of `pairs`, all of them soon, will touch. Each of its steps waits for
-    /// memory; these do not wait for each other.
-    pub(super) fn warm(&self, pairs: &[Pair]) {
-        let mut touched = 0;
-        for pair in pairs {
-            touched += self.find(pair.hash(self.seed), pair).unwrap_or_default();
-        }
-        if self.ring.len() == self.capacity {
-            // As many of the oldest will have to go.
-            let (behind, before) = self.ring.split_at(self.next.min(self.ring.len()));
-            for old in before.iter().chain(behind).take(pairs.len()) {
-                touched += self.find(old.pair.hash(self.seed), &old.pair).unwrap_or_default();
-            }
-        }
-        std::hint::black_box(touched);
     }
 
     /// The name of `pair`, if one holds at `time`.
@@ -156,8 +143,8 @@ impl PairTable {
     }
 
     fn find(&self, hash: u64, pair: &Pair) -> Option<usize> {
-        let is_it = |&place: &u32| self.ring.get(place as usize).is_some_and(|entry| entry.pair == *pair);
-        self.index.find(hash, is_it).map(|&place| place as usize)
+        let is_it = |place: u32| self.ring.get(place as usize).is_some_and(|entry| entry.pair == *pair);
+        self.index.find(hash, is_it).map(|place| place as usize)
     }
 
     /// How many entries were written behind the one at `place`.
@@ -180,16 +167,8 @@ impl PairTable {
             place
         };
         match moved_from {
-            Some(before) => {
-                if let Some(slot) = self.index.find_mut(hash, |&known| known as usize == before) {
-                    *slot = place as u32;
-                }
-            }
-            None => {
-                let (ring, seed) = (&self.ring, self.seed);
-                let rehash = |&place: &u32| ring.get(place as usize).map_or(0, |entry| entry.pair.hash(seed));
-                self.index.insert_unique(hash, place as u32, rehash);
-            }
+            Some(before) => self.index.replace(hash, before as u32, place as u32),
+            None => self.index.insert(hash, place as u32),
         }
     }
 
@@ -197,10 +176,7 @@ impl PairTable {
     fn forget(&mut self, place: usize) {
         let Some(old) = self.ring.get(place).filter(|old| !old.stale) else { return };
         let hash = old.pair.hash(self.seed);
-        if let Ok(found) = self.index.find_entry(hash, |&known| known as usize == place) {
-            found.remove();
-            self.evicted += 1;
-        }
+        self.evicted += u64::from(self.index.remove(hash, place as u32));
     }
 }
 

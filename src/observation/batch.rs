@@ -152,17 +152,6 @@ impl ObservationBatch {
         self.entries.push((head, Stored::HttpResponse(response.into())));
     }
 
-    /// The quiet DNS messages, in order.
-    pub fn quiet_dns(&self) -> impl Iterator<Item = (&Head, dns::Outline<'_>)> {
-        self.entries.iter().filter_map(|(head, stored)| match stored {
-            Stored::Dns(stored) if stored.quiet => {
-                let bytes = self.messages.get(stored.message.start as usize..stored.message.end as usize)?;
-                Some((head, stored.outline?.of(bytes)))
-            }
-            _ => None,
-        })
-    }
-
     /// The observations in order.
     pub fn iter(&self) -> impl Iterator<Item = Observation<'_>> {
         (0..self.entries.len()).filter_map(|index| self.get(index))

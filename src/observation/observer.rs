@@ -96,7 +96,7 @@ impl Ahead<'_> {
     }
 }
 
-/// Who talks to whom in a datagram, and where the flow stood when that was asked.
+/// Who talks to whom in a datagram, and where its flow likely stands.
 #[derive(Clone, Copy)]
 struct Ends {
     key: FlowKey,
@@ -104,7 +104,10 @@ struct Ends {
     from_low: bool,
     /// Which service's message it is, where messages make no flow, and its outline.
     dns: Option<(DnsService, Option<Places>)>,
-    place: Option<u32>,
+    /// The key's hash in the flow table.
+    hash: u64,
+    /// Where its flow likely stands in the table.
+    likely: Option<u32>,
 }
 
 impl Ends {
@@ -164,6 +167,11 @@ impl Observer {
                 return;
             }
             ahead.ends.extend(ahead.decoded.iter().map(|decoded| self.ends(decoded)));
+            if self.options.shortcuts {
+                for ends in ahead.ends.iter_mut().flatten().filter(|ends| ends.dns.is_none()) {
+                    ends.likely = self.flows.likely(ends.hash);
+                }
+            }
             for ((frame, decoded), ends) in ahead.frames.iter().zip(&ahead.decoded).zip(&ahead.ends) {
                 self.advance(frame.time, frame.number, out);
                 if filter.as_mut().is_none_or(|filter| filter.matches(frame)) {
@@ -229,9 +237,11 @@ impl Observer {
             _ => None,
         };
         let dns = dns.filter(|(service, _)| !self.options.dns_flows || *service != DnsService::Dns);
-        let is_flow = dns.is_none() && self.options.shortcuts;
-        let place = if is_flow { self.flows.find(&key) } else { None };
-        Some(Ends { from_low: key.low == source, key, dns, place })
+        let hash = self.flows.hash(&key);
+        if dns.is_none() {
+            self.flows.prefetch(hash);
+        }
+        Some(Ends { from_low: key.low == source, key, hash, dns, likely: None })
     }
 
     fn frame(
@@ -330,7 +340,7 @@ impl Observer {
     fn settled_segment(&mut self, frame: &Frame<'_>, tcp: &TcpView<'_>, ends: &Ends) -> bool {
         const PLAIN: u8 = TcpView::ACK | TcpView::PSH | TcpView::ECE | TcpView::CWR;
 
-        let Some(flow) = ends.place.and_then(|place| self.flows.get_mut(place)) else { return false };
+        let Some(flow) = ends.likely.and_then(|place| self.flows.get_mut(place)) else { return false };
         if !flow.data.settled
             || tcp.flags & TcpView::ACK == 0
             || tcp.flags & !PLAIN != 0
@@ -384,9 +394,9 @@ impl Observer {
 
     /// The flow of a packet, made when there is none, with the packet counted in it.
     fn flow_of(&mut self, packet: &Packet<'_>, out: &mut ObservationBatch) -> Option<u32> {
-        let Ends { key, place, .. } = packet.ends;
+        let Ends { key, likely, .. } = packet.ends;
         let source = packet.ends.source();
-        let mut index = self.flows.find_again(key, *place);
+        let mut index = self.flows.find_likely(key, *likely);
         if let Some(found) = index
             && let Some(flow) = self.flows.get_mut(found)
         {

@@ -12,9 +12,17 @@ use crate::{
     flow::{Flow, SideStream},
 };
 
-/// What the observer keeps of one flow.
+/// What the observer keeps of one flow; first what every packet needs, see [`Flow`].
 #[derive(Debug)]
+#[repr(C)]
 pub struct Tracked {
+    /// What each side sent, in the order of [`crate::flow::Direction::index`], as the arrays below.
+    pub totals: [SideTotals; 2],
+    /// Whether both sides' payload was told.
+    pub exchanged: bool,
+    /// Whether no plain segment can tell anything more: the connection stands, both sides' payload was told, and
+    /// nobody reads what follows.
+    pub settled: bool,
     /// EVE's `flow_id`.
     pub id: u64,
     /// How it began in the capture.
@@ -25,13 +33,6 @@ pub struct Tracked {
     pub tunnel: Option<Box<Tunnel>>,
     /// Type and code of an ICMP flow's first message.
     pub icmp: Option<(u8, u8)>,
-    /// What each side sent, in the order of [`crate::flow::Direction::index`], as the arrays below.
-    pub totals: [SideTotals; 2],
-    /// Whether both sides' payload was told.
-    pub exchanged: bool,
-    /// Whether no plain segment can tell anything more: the connection stands, both sides' payload was told, and
-    /// nobody reads what follows.
-    pub settled: bool,
     /// Each side's bytes in order.
     pub sides: [SideStream; 2],
     /// Made at the first payload: of a flood of SYNs none has any.
