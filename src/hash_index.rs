@@ -103,12 +103,6 @@ impl HashIndex {
         true
     }
 
-    /// Takes everything out.
-    pub fn clear(&mut self) {
-        self.slots.fill(0);
-        self.len = 0;
-    }
-
     fn home(&self, hash: u64) -> usize {
         // There are two slots at least and at most 2^33.
         (hash >> (64 - self.slots.len().trailing_zeros())) as usize
@@ -192,8 +186,6 @@ mod tests {
                 }
                 assert_eq!(index.len(), model.len());
             }
-            index.clear();
-            assert!(index.is_empty() && index.find(7, |_| true).is_none());
         }
     }
 }

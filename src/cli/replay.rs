@@ -116,6 +116,7 @@ fn try_replay(arguments: &ReplayArguments) -> Result<u8, String> {
         as_of: as_of(arguments.as_of),
         records: arguments.records,
         events: EventOptions { community_id_seed: Some(config.community_id_seed) },
+        screen: true,
     };
     let mut analysis = Analysis::new(Arc::new(knowledge), options, sink.as_mut());
     let pipeline = pipeline_options(arguments, &config, &timeline);

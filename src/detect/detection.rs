@@ -12,7 +12,7 @@ use super::{
     finding::{Application, Destination, Detector, Finding, IndicatorMatch, Telling},
     indicator,
     recurrence::Recurrences,
-    sentence, signature,
+    screen, sentence, signature,
 };
 use crate::{
     asset::Assets,
@@ -62,6 +62,8 @@ pub struct Detection {
     rates: BoundedMap<(Tenant, IpAddr, Arc<str>), (Timestamp, u32)>,
     counters: DetectionCounters,
     candidates: Vec<Candidate>,
+    /// Whether the indicators' filters are asked before the detectors.
+    screens: bool,
 }
 
 impl Detection {
@@ -76,7 +78,13 @@ impl Detection {
             rates: BoundedMap::new(limits::ALERT_RATES),
             counters: DetectionCounters::default(),
             candidates: Vec::new(),
+            screens: true,
         }
+    }
+
+    /// The same detectors without the screen before them, which changes nothing but the time it takes.
+    pub fn without_screen(self) -> Self {
+        Self { screens: false, ..self }
     }
 
     /// What became of candidates so far.
@@ -94,8 +102,15 @@ impl Detection {
         names: &Names,
         found: &mut dyn FnMut(Finding),
     ) {
-        if matches!(observation.seen, Seen::TlsServer(_) | Seen::QuietDns(_)) {
-            return;
+        match observation.seen {
+            Seen::TlsServer(_) | Seen::QuietDns(_) => return,
+            Seen::FlowOpened(_) | Seen::Exchange(_) | Seen::FlowClosed(_)
+                if self.screens
+                    && screen::is_unlisted_flow(observation.head, names, &self.knowledge.indicators) =>
+            {
+                return;
+            }
+            _ => {}
         }
         let knowledge = Arc::clone(&self.knowledge);
         let head = observation.head;

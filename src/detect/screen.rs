@@ -5,7 +5,8 @@
 
 use crate::{
     indicator::{ExchangeFacts, Indicators},
-    observation::Head,
+    names::Names,
+    observation::{FlowIdentity, Head},
     protocol::dns::{Answer, NameScratch, Outline},
 };
 
@@ -36,4 +37,20 @@ fn meets_signature(head: &Head, outline: &Outline<'_>, indicators: &Indicators) 
     let facts = ExchangeFacts::query(Some((server.address, server.port)), outline.name(), outline.kind());
     indicators.signatures(&facts, &mut hits);
     !hits.is_empty()
+}
+
+/// Whether no claim can be about a flow's ends: neither address is listed, and no listed name led from one to
+/// the other. Signatures are about what flows carry.
+pub fn is_unlisted_flow(head: &Head, names: &Names, indicators: &Indicators) -> bool {
+    let FlowIdentity { tenant, tuple, .. } = &head.flow;
+    let (client, server) = (tuple.client.address, tuple.server.address);
+    let is_listed_name = |from, to| {
+        let named = names.name_of(*tenant, from, to, head.time);
+        named.is_some_and(|named| indicators.may_list_name(named.name))
+    };
+    !(indicators.may_list_address(server)
+        || indicators.may_list_address(client)
+        || is_listed_name(client, server)
+        // Whose side the asset is on is not asked here.
+        || is_listed_name(server, client))
 }

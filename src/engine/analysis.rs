@@ -30,6 +30,8 @@ pub struct AnalysisOptions {
     pub records: bool,
     /// How events are written.
     pub events: EventOptions,
+    /// Whether the indicators' filters are asked before the detectors; the events do not depend on it.
+    pub screen: bool,
 }
 
 /// What kinds of traffic an analysis has seen.
@@ -95,8 +97,10 @@ pub struct Analysis<'s> {
 impl<'s> Analysis<'s> {
     /// An analysis that has seen nothing; events go to `sink`, if there is one.
     pub fn new(knowledge: Arc<Knowledge>, options: AnalysisOptions, sink: Option<&'s mut EventSink>) -> Self {
+        let detection = Detection::new(Arc::clone(&knowledge), options.as_of);
+        let detection = if options.screen { detection } else { detection.without_screen() };
         Self {
-            detection: Detection::new(Arc::clone(&knowledge), options.as_of),
+            detection,
             knowledge,
             assets: options.assets,
             names: Names::default(),

@@ -273,7 +273,7 @@ impl<D> FlowTable<D> {
 
     /// Takes everything out, in no particular order.
     pub fn drain(&mut self) -> impl Iterator<Item = Flow<D>> {
-        self.index.clear();
+        self.index = HashIndex::with_capacity(0);
         self.free.clear();
         self.timers = Timers::default();
         std::mem::take(&mut self.places).into_iter().filter_map(|place| place.flow)

@@ -232,6 +232,7 @@ fn in_batches(frames: &[Timed], size: usize) -> String {
         as_of: AsOf::Packet,
         records: true,
         events: EventOptions::default(),
+        screen: true,
     };
     let mut analysis = Analysis::new(Arc::new(load_builtin()), options, Some(&mut sink));
     let mut observer = Observer::new(ObserverOptions { dns_flows: true, ..ObserverOptions::default() });

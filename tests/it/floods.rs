@@ -56,6 +56,7 @@ impl Flood<'_> {
             as_of: AsOf::Packet,
             records: true,
             events: EventOptions::default(),
+            screen: true,
         };
         Self {
             observer: Observer::new(options),

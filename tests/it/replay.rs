@@ -84,6 +84,7 @@ impl Replay {
             as_of: AsOf::Packet,
             records: self.records,
             events: EventOptions { community_id_seed: Some(0) },
+            screen: self.shortcuts,
         };
         let mut analysis = Analysis::new(knowledge, options, Some(&mut sink));
         let pipeline = PipelineOptions {
