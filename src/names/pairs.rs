@@ -12,11 +12,13 @@ use crate::{
     decode::Tenant, flow::WordHash, hash_index::HashIndex, huge_pages, protocol::dns::Name, time::Timestamp,
 };
 
-/// Bytes of a name in wire form that an entry holds itself; nearly all names are shorter.
-const INLINE: usize = 46;
+/// Bytes of pair and name that an entry holds itself, which makes it one cache line. Nearly all of IPv4 fit.
+const INLINE: usize = 53;
+/// Bytes of the longest pair: a mark, a tenant, two addresses of IPv6.
+const PAIR: usize = 1 + 9 + 32;
 
 /// Who asks about whom.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Pair {
     pub tenant: Tenant,
     pub client: IpAddr,
@@ -27,6 +29,46 @@ impl Pair {
     fn hash(&self, start: u64) -> u64 {
         let tenant = self.tenant.key ^ (self.tenant.kind as u64) << 56;
         WordHash::from(start).with(tenant).with_address(self.client).with_address(self.address).finish()
+    }
+
+    /// The pair in as few bytes as tell it from every other: a mark of what follows, the tenant unless it is
+    /// the default one, the addresses.
+    fn packed(&self) -> PackedPair {
+        let mut packed = PackedPair { bytes: [0; PAIR], length: 1 };
+        let mark = u8::from(self.client.is_ipv6())
+            | u8::from(self.address.is_ipv6()) << 1
+            | u8::from(!self.tenant.is_default()) << 2;
+        packed.bytes[0] = mark;
+        if !self.tenant.is_default() {
+            packed.push(&[self.tenant.kind as u8]);
+            packed.push(&self.tenant.key.to_le_bytes());
+        }
+        for address in [self.client, self.address] {
+            match address {
+                IpAddr::V4(address) => packed.push(&address.octets()),
+                IpAddr::V6(address) => packed.push(&address.octets()),
+            }
+        }
+        packed
+    }
+}
+
+struct PackedPair {
+    bytes: [u8; PAIR],
+    length: usize,
+}
+
+impl PackedPair {
+    fn push(&mut self, bytes: &[u8]) {
+        let end = self.length + bytes.len();
+        if let Some(room) = self.bytes.get_mut(self.length..end) {
+            room.copy_from_slice(bytes);
+            self.length = end;
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
     }
 }
 
@@ -45,39 +87,55 @@ pub(super) struct PairTable {
     seed: u64,
 }
 
+/// A pair, its name and how long that holds.
 #[derive(Debug)]
 struct Entry {
-    pair: Pair,
     until: Timestamp,
-    name: Wire,
-    source: NameSource,
-    /// Another place has the pair now.
-    stale: bool,
+    text: Text,
 }
 
+/// A packed pair and behind it the name in wire form.
 #[derive(Debug)]
-enum Wire {
-    Inline { length: u8, bytes: [u8; INLINE] },
-    Long(Box<[u8]>),
+enum Text {
+    Inline {
+        source: NameSource,
+        pair: u8,
+        end: u8,
+        bytes: [u8; INLINE],
+    },
+    Long {
+        source: NameSource,
+        pair: u8,
+        bytes: Box<[u8]>,
+    },
+    /// Another place has the pair now.
+    Moved,
 }
 
-impl Wire {
-    fn of(name: &[u8]) -> Self {
-        let mut bytes = [0; INLINE];
-        match bytes.get_mut(..name.len()) {
-            Some(room) => {
-                room.copy_from_slice(name);
-                Self::Inline { length: name.len() as u8, bytes }
+impl Entry {
+    fn new(pair: &[u8], name: &[u8], source: NameSource, until: Timestamp) -> Self {
+        let end = pair.len() + name.len();
+        let mut inline = [0; INLINE];
+        let text = match inline.get_mut(..end).map(|room| room.split_at_mut(pair.len())) {
+            Some((front, back)) => {
+                front.copy_from_slice(pair);
+                back.copy_from_slice(name);
+                Text::Inline { source, pair: pair.len() as u8, end: end as u8, bytes: inline }
             }
-            None => Self::Long(name.into()),
-        }
+            None => Text::Long { source, pair: pair.len() as u8, bytes: [pair, name].concat().into() },
+        };
+        Self { until, text }
     }
 
-    fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Inline { length, bytes } => bytes.get(..usize::from(*length)).unwrap_or_default(),
-            Self::Long(name) => name,
-        }
+    /// The packed pair, the name, and where it came from; `None` when the pair has moved on.
+    fn parts(&self) -> Option<(&[u8], Name<'_>, NameSource)> {
+        let (source, pair, bytes) = match &self.text {
+            Text::Inline { source, pair, end, bytes } => (*source, *pair, bytes.get(..usize::from(*end))?),
+            Text::Long { source, pair, bytes } => (*source, *pair, &**bytes),
+            Text::Moved => return None,
+        };
+        let (pair, name) = bytes.split_at_checked(usize::from(pair))?;
+        Some((pair, Name::from_wire(name), source))
     }
 }
 
@@ -109,41 +167,44 @@ impl PairTable {
 
     /// The name of `pair`, if one holds at `time`.
     pub(super) fn get(&self, pair: &Pair, time: Timestamp) -> Option<Named<'_>> {
-        let entry = self.ring.get(self.find(pair.hash(self.seed), pair)?)?;
-        (entry.until >= time)
-            .then(|| Named { name: Name::from_wire(entry.name.bytes()), source: entry.source })
+        let place = self.find(pair.hash(self.seed), pair.packed().bytes())?;
+        let entry = self.ring.get(place).filter(|entry| entry.until >= time)?;
+        let (_, name, source) = entry.parts()?;
+        Some(Named { name, source })
     }
 
     /// Puts a name in, or in place of the one before. The same name from a lesser source confirms what is
     /// known and adds nothing but time.
     pub(super) fn put(&mut self, pair: &Pair, name: Name<'_>, source: NameSource, until: Timestamp) {
-        let hash = pair.hash(self.seed);
-        let found = self.find(hash, pair);
-        let Some(place) = found else {
-            return self.append(hash, Entry::new(pair, source, until, Wire::of(name.wire())), None);
+        let (hash, packed) = (pair.hash(self.seed), pair.packed());
+        let packed = packed.bytes();
+        let fresh = |source, until| Entry::new(packed, name.wire(), source, until);
+        let found = self.find(hash, packed);
+        let known = found.and_then(|place| Some((place, self.ring.get(place)?)));
+        let Some((place, known)) = known else {
+            return self.append(hash, fresh(source, until), None);
         };
-        let is_old = self.age(place) > self.capacity / 2;
-        let Some(known) = self.ring.get_mut(place) else { return };
-        let is_same = Name::from_wire(known.name.bytes()) == name;
-        if is_same && known.source > source {
-            known.until = known.until.max(until);
-        } else {
-            known.until = until;
-            known.source = source;
-            if !is_same {
-                known.name = Wire::of(name.wire());
+        let parts = known.parts();
+        let is_same = parts.is_some_and(|(_, known, _)| known == name);
+        let better = parts.map(|(_, _, known)| known).filter(|known| is_same && *known > source);
+        let (source, until) =
+            better.map_or((source, until), |known_source| (known_source, known.until.max(until)));
+        let entry = fresh(source, until);
+        if self.age(place) > self.capacity / 2 {
+            if let Some(old) = self.ring.get_mut(place) {
+                old.text = Text::Moved;
             }
-        }
-        if is_old {
-            let name = std::mem::replace(&mut known.name, Wire::Inline { length: 0, bytes: [0; INLINE] });
-            let moved = Entry::new(pair, known.source, known.until, name);
-            known.stale = true;
-            self.append(hash, moved, Some(place));
+            self.append(hash, entry, Some(place));
+        } else if let Some(known) = self.ring.get_mut(place) {
+            *known = entry;
         }
     }
 
-    fn find(&self, hash: u64, pair: &Pair) -> Option<usize> {
-        let is_it = |place: u32| self.ring.get(place as usize).is_some_and(|entry| entry.pair == *pair);
+    fn find(&self, hash: u64, packed: &[u8]) -> Option<usize> {
+        let is_it = |place: u32| {
+            let parts = self.ring.get(place as usize).and_then(Entry::parts);
+            parts.is_some_and(|(pair, ..)| pair == packed)
+        };
         self.index.find(hash, is_it).map(|place| place as usize)
     }
 
@@ -174,16 +235,37 @@ impl PairTable {
 
     /// Takes the oldest entry, at `place`, out of the index.
     fn forget(&mut self, place: usize) {
-        let Some(old) = self.ring.get(place).filter(|old| !old.stale) else { return };
-        let hash = old.pair.hash(self.seed);
+        let Some((packed, ..)) = self.ring.get(place).and_then(Entry::parts) else { return };
+        let hash = unpacked_hash(packed, self.seed);
         self.evicted += u64::from(self.index.remove(hash, place as u32));
     }
 }
 
-impl Entry {
-    fn new(pair: &Pair, source: NameSource, until: Timestamp, name: Wire) -> Self {
-        Self { pair: *pair, until, name, source, stale: false }
+/// The hash of a pair from its packed form.
+fn unpacked_hash(packed: &[u8], seed: u64) -> u64 {
+    let (&mark, mut rest) = packed.split_first().unwrap_or((&0, &[]));
+    let mut hash = WordHash::from(seed);
+    let mut tenant = 0;
+    if mark & 4 != 0
+        && let Some((kind, behind)) = rest.split_first()
+        && let Some((key, behind)) = behind.split_first_chunk::<8>()
+    {
+        tenant = u64::from_le_bytes(*key) ^ u64::from(*kind) << 56;
+        rest = behind;
     }
+    hash = hash.with(tenant);
+    for is_v6 in [mark & 1 != 0, mark & 2 != 0] {
+        let address: Option<(IpAddr, &[u8])> = if is_v6 {
+            rest.split_first_chunk::<16>().map(|(octets, behind)| ((*octets).into(), behind))
+        } else {
+            rest.split_first_chunk::<4>().map(|(octets, behind)| ((*octets).into(), behind))
+        };
+        if let Some((address, behind)) = address {
+            hash = hash.with_address(address);
+            rest = behind;
+        }
+    }
+    hash.finish()
 }
 
 #[cfg(test)]
@@ -219,6 +301,26 @@ mod tests {
             assert_eq!(get(&table, length as u32, 9), Some((name(length), NameSource::Dns)));
             assert_eq!(get(&table, length as u32, 10), None);
         }
+    }
+
+    #[test]
+    fn an_entry_is_a_cache_line_and_packs_what_it_hashes() {
+        assert_eq!(size_of::<Entry>(), 64);
+        let tenants = [Tenant::default(), Tenant { kind: crate::decode::TenantKind::Vni, key: 7 }];
+        let addresses: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), std::net::Ipv6Addr::LOCALHOST.into()];
+        let mut seen = Vec::new();
+        for tenant in tenants {
+            for client in addresses {
+                for address in addresses {
+                    let pair = Pair { tenant, client, address };
+                    assert_eq!(unpacked_hash(pair.packed().bytes(), 5), pair.hash(5));
+                    seen.push(pair.packed().bytes().to_vec());
+                }
+            }
+        }
+        seen.sort();
+        seen.dedup();
+        assert_eq!(seen.len(), 8);
     }
 
     #[test]
