@@ -16,7 +16,7 @@ pub const LAYERS: u8 = 32;
 // ---- flow --------------------------------------------------------------------------------------
 
 /// Flows that are followed at once, over all workers' tables together.
-pub const FLOWS: usize = 1 << 18;
+pub const FLOWS: usize = 3 << 16;
 /// Datagrams under reassembly at once.
 pub const FRAGMENT_DATAGRAMS: usize = 1024;
 /// Bytes of fragments held, all datagrams together.
@@ -138,7 +138,7 @@ pub const IDENTIFY_DATAGRAMS: u64 = 8;
 // ---- what was seen of our own machines ---------------------------------------------------------
 
 /// Machines of ours of which it is remembered what was seen.
-pub const MACHINES: usize = 1 << 16;
+pub const MACHINES: usize = 3 << 14;
 /// (flow, campaign) pairs for which the highest rung told is remembered.
 pub const FLOW_RUNGS: usize = 1 << 16;
 /// (asset, indicator) pairs whose alerts are counted.

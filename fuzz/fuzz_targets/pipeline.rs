@@ -1,5 +1,6 @@
 //! A whole capture through everything: frames, observations, findings, events. The events must be the
-//! same with one worker and with three.
+//! same with one worker and with three, and with the short cuts and without: with records every message is told
+//! in full, without them quiet ones go the short way.
 
 #![no_main]
 
@@ -12,7 +13,7 @@ use callhome::{
     asset::Assets,
     indicator::{AsOf, Knowledge, load_builtin},
     names::Names,
-    observation::{ObservationBatch, Observer, ObserverOptions, merge_in_order},
+    observation::{Item, ObservationBatch, Observer, ObserverOptions, Screen, merge_in_order},
     source::{Chunk, FrameBatch, FrameRecord},
     time::Timestamp,
 };
@@ -44,26 +45,42 @@ fn frames(data: &[u8]) -> FrameBatch {
     batch
 }
 
-fn events(frames: &FrameBatch, shards: u64) -> Vec<String> {
+fn events(frames: &FrameBatch, shards: u64, shortcuts: bool, with_records: bool) -> Vec<String> {
     let mut seen = Vec::new();
     let mut ends = Vec::new();
     for shard in 0..shards {
-        let options = ObserverOptions { shard, shards, dns_flows: true, ..ObserverOptions::default() };
+        let options = ObserverOptions {
+            shard,
+            shards,
+            dns_flows: with_records,
+            shortcuts,
+            ..ObserverOptions::default()
+        };
         let mut observer = Observer::new(options);
         let (mut middle, mut end) = (ObservationBatch::default(), ObservationBatch::default());
-        observer.observe(frames, None, &mut middle);
-        observer.finish(&mut end);
+        let screen = (shortcuts && !with_records).then_some(&KNOWLEDGE.indicators as &dyn Screen);
+        observer.observe(frames, None, screen, &mut middle);
+        while observer.finish(&mut end) {}
         seen.push(middle);
         ends.push(end);
     }
     let (assets, mut names) = (Assets::default(), Names::default());
     let mut detection = Detection::new(Arc::clone(&KNOWLEDGE), AsOf::Any);
+    if !shortcuts {
+        detection = detection.without_screen();
+    }
     let mut records = Records::new(EventOptions::default());
     let mut lines = Vec::new();
     for batches in [&seen, &ends] {
-        merge_in_order(batches, |observation| {
+        merge_in_order(batches, |item| {
+            let observation = match item {
+                Item::Observation(observation) => observation,
+                Item::QuietDns(quiet) => return names.learn_quiet(&quiet),
+            };
             names.learn(&observation);
-            records.observe(&observation, &mut |line| lines.push(line.to_owned()));
+            if with_records {
+                records.observe(&observation, &mut |line| lines.push(line.to_owned()));
+            }
             detection.observe(&observation, &assets, &names, &mut |finding| {
                 lines.push(event::alert(&finding, &EventOptions::default()));
             });
@@ -75,6 +92,9 @@ fn events(frames: &FrameBatch, shards: u64) -> Vec<String> {
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let frames = frames(data);
-    let alone = events(&frames, 1);
-    assert_eq!(alone, events(&frames, 3));
+    for with_records in [true, false] {
+        let alone = events(&frames, 1, true, with_records);
+        assert_eq!(alone, events(&frames, 3, true, with_records), "threads");
+        assert_eq!(alone, events(&frames, 1, false, with_records), "short cuts");
+    }
 });

@@ -103,7 +103,7 @@ impl Detection {
         found: &mut dyn FnMut(Finding),
     ) {
         match observation.seen {
-            Seen::TlsServer(_) | Seen::QuietDns(_) => return,
+            Seen::TlsServer(_) => return,
             Seen::FlowOpened(_) | Seen::Exchange(_) | Seen::FlowClosed(_)
                 if self.screens
                     && screen::is_unlisted_flow(observation.head, names, &self.knowledge.indicators) =>

@@ -14,4 +14,3 @@ mod signature;
 
 pub use detection::{Detection, DetectionCounters};
 pub use finding::{Application, Beacon, Destination, Detector, Finding, IndicatorMatch, Telling};
-pub use screen::is_unlisted;

@@ -4,37 +4,37 @@
 //! of the indicators' filters alone, which may let through what is not listed and never hold back what is.
 
 use crate::{
+    flow::FiveTuple,
     indicator::{ExchangeFacts, Indicators},
     names::Names,
-    observation::{FlowIdentity, Head},
+    observation::{FlowIdentity, Head, Screen},
     protocol::dns::{Answer, NameScratch, Outline},
 };
 
-/// Whether no claim and no signature can be about this message, whatever is known besides it.
-///
-/// Detection would look at the names that are asked for, with and without search suffixes, at the addresses
-/// and aliases of the answer, and at whoever is asked; a signature may be about any question.
-pub fn is_unlisted(head: &Head, outline: &Outline<'_>, indicators: &Indicators) -> bool {
-    let is_listed = |answer: Answer<'_>| match answer {
-        Answer::Address(address, _) => indicators.may_list_address(address),
-        Answer::Alias(name) => {
-            name.unpack(&mut NameScratch::new()).is_ok_and(|name| indicators.may_list_name(name))
-        }
-    };
-    let tuple = &head.flow.tuple;
-    let answered = outline.is_response();
-    !(indicators.may_list_name(outline.name())
-        || indicators.may_list_address(tuple.server.address)
-        || indicators.may_list_address(tuple.client.address)
-        || (!answered && indicators.has_query_signatures() && meets_signature(head, outline, indicators))
-        || (answered && outline.answers().any(is_listed)))
+impl Screen for Indicators {
+    /// Detection would look at the names that are asked for, with and without search suffixes, at the addresses
+    /// and aliases of the answer, and at whoever is asked; a signature may be about any question.
+    fn is_unlisted(&self, tuple: &FiveTuple, outline: &Outline<'_>) -> bool {
+        let is_listed = |answer: Answer<'_>| match answer {
+            Answer::Address(address, _) => self.may_list_address(address),
+            Answer::Alias(name) => {
+                name.unpack(&mut NameScratch::new()).is_ok_and(|name| self.may_list_name(name))
+            }
+        };
+        let answered = outline.is_response();
+        !(self.may_list_name(outline.name())
+            || self.may_list_address(tuple.server.address)
+            || self.may_list_address(tuple.client.address)
+            || (!answered && self.has_query_signatures() && meets_signature(tuple, outline, self))
+            || (answered && outline.answers().any(is_listed)))
+    }
 }
 
 /// Whether the question meets a signature; whether that one holds at the time is for the detector to say.
-fn meets_signature(head: &Head, outline: &Outline<'_>, indicators: &Indicators) -> bool {
-    let server = &head.flow.tuple.server;
+fn meets_signature(tuple: &FiveTuple, outline: &Outline<'_>, indicators: &Indicators) -> bool {
+    let remote = (tuple.server.address, tuple.server.port);
     let mut hits = Vec::new();
-    let facts = ExchangeFacts::query(Some((server.address, server.port)), outline.name(), outline.kind());
+    let facts = ExchangeFacts::query(Some(remote), outline.name(), outline.kind());
     indicators.signatures(&facts, &mut hits);
     !hits.is_empty()
 }

@@ -12,7 +12,9 @@ use crate::{
     indicator::{AsOf, Knowledge},
     limits,
     names::Names,
-    observation::{self, DnsService, FirstPacket, Observation, ObservationBatch, merge_in_order},
+    observation::{
+        self, DnsService, FirstPacket, Item, Observation, ObservationBatch, QuietDns, merge_in_order,
+    },
     output::{EventSink, OutputError},
     protocol::dns::NameBuf,
     report::FindingCounts,
@@ -52,7 +54,6 @@ pub struct Seen {
 impl Seen {
     fn count(&mut self, observation: &Observation<'_>) {
         match &observation.seen {
-            observation::Seen::QuietDns(_) => self.dns_messages += 1,
             observation::Seen::Dns(dns) => self.dns_messages += u64::from(dns.service == DnsService::Dns),
             observation::Seen::TlsClient(hello) => {
                 self.tls += 1;
@@ -133,13 +134,34 @@ impl<'s> Analysis<'s> {
     /// When events cannot be written any more; what was taken stays taken.
     pub fn take(&mut self, batches: &[ObservationBatch]) -> Result<(), OutputError> {
         let mut result = Ok(());
-        merge_in_order(batches, |observation| {
-            let told = self.observe(&observation);
+        for batch in batches {
+            self.names.prefetch(batch.quiet_messages());
+        }
+        merge_in_order(batches, |item| {
+            let told = match item {
+                Item::Observation(observation) => self.observe(&observation),
+                Item::QuietDns(quiet) => self.observe_quiet(&quiet),
+            };
             if result.is_ok() {
                 result = told;
             }
         });
         result
+    }
+
+    /// A DNS message of which there is nothing to detect: what it says of names and of what was visible counts.
+    fn observe_quiet(&mut self, quiet: &QuietDns<'_>) -> Result<(), OutputError> {
+        self.observations += 1;
+        self.last = self.last.max(quiet.time);
+        self.seen.dns_messages += 1;
+        self.names.learn_quiet(quiet);
+        self.visibility.observe_quiet(quiet, &self.assets);
+        let mut out = Output { sink: self.sink.as_deref_mut(), result: Ok(()) };
+        let (closed, visibility) = (&mut self.closed, &self.visibility);
+        self.incidents.advance(quiet.time, &mut |incident| {
+            tell(incident, Change::Close, quiet.time, visibility, closed, &mut out);
+        });
+        out.result
     }
 
     fn observe(&mut self, observation: &Observation<'_>) -> Result<(), OutputError> {
@@ -159,14 +181,7 @@ impl<'s> Analysis<'s> {
         let (closed, visibility) = (&mut self.closed, &self.visibility);
         let now = observation.head.time;
         let mut told = |incident: &Incident, change: Change, out: &mut Output<'_>| {
-            let mut incident = incident.clone();
-            if change == Change::Close {
-                incident.unseen = visibility.unseen(&incident, None);
-            }
-            out.make(|| event::incident(&incident, action(change), now));
-            if change == Change::Close {
-                closed.add(incident);
-            }
+            tell(incident, change, now, visibility, closed, out);
         };
         incidents.advance(now, &mut |incident| told(incident, Change::Close, &mut out));
         self.detection.observe(observation, &self.assets, &self.names, &mut |finding: Finding| {
@@ -241,6 +256,25 @@ impl<'s> Analysis<'s> {
             ("machines.active", self.visibility.machines() as u64),
             ("machines.evicted", self.visibility.evicted()),
         ]
+    }
+}
+
+/// Writes what became of an incident at `now`, and keeps it for the summary when it is closed.
+fn tell(
+    incident: &Incident,
+    change: Change,
+    now: Timestamp,
+    visibility: &Visibility,
+    closed: &mut Closed,
+    out: &mut Output<'_>,
+) {
+    let mut incident = incident.clone();
+    if change == Change::Close {
+        incident.unseen = visibility.unseen(&incident, None);
+    }
+    out.make(|| event::incident(&incident, action(change), now));
+    if change == Change::Close {
+        closed.add(incident);
     }
 }
 

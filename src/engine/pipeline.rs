@@ -12,9 +12,8 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::analysis::Analysis;
 use crate::{
-    detect::is_unlisted,
     indicator::Knowledge,
-    observation::{ObservationBatch, Observer, ObserverOptions, add_counters},
+    observation::{ObservationBatch, Observer, ObserverOptions, Screen, add_counters},
     output::OutputError,
     source::{Filter, FilterError, FrameBatch, Timeline},
     time::Timestamp,
@@ -91,10 +90,8 @@ struct Worker {
 
 impl Worker {
     fn observe(&mut self, frames: &FrameBatch, out: &mut ObservationBatch) {
-        self.observer.observe(frames, self.filter.as_mut(), out);
-        if let Some(knowledge) = &self.knowledge {
-            out.screen_dns(|head, outline| is_unlisted(head, outline, &knowledge.indicators));
-        }
+        let screen = self.knowledge.as_ref().map(|knowledge| &knowledge.indicators as &dyn Screen);
+        self.observer.observe(frames, self.filter.as_mut(), screen, out);
     }
 
     fn finished(&self) -> Finished {
@@ -117,11 +114,15 @@ fn alone(
         worker.observe(&frames, observations);
         analysis.take(&batch)?;
     }
-    let [observations] = &mut batch;
-    observations.clear();
-    worker.observer.finish(observations);
-    analysis.take(&batch)?;
-    Ok(worker.finished())
+    loop {
+        let [observations] = &mut batch;
+        observations.clear();
+        let has_more = worker.observer.finish(observations);
+        analysis.take(&batch)?;
+        if !has_more {
+            return Ok(worker.finished());
+        }
+    }
 }
 
 /// A reader, several workers, and detection in this thread.
@@ -204,9 +205,12 @@ fn work(
             return worker.finished();
         }
     }
-    let mut out = fresh();
-    worker.observer.finish(&mut out);
-    // If detection has stopped, nobody reads the end.
-    let _ = observations.send(out);
-    worker.finished()
+    loop {
+        let mut out = fresh();
+        let has_more = worker.observer.finish(&mut out);
+        // If detection has stopped, nobody reads the end.
+        if observations.send(out).is_err() || !has_more {
+            return worker.finished();
+        }
+    }
 }

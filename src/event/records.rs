@@ -103,8 +103,7 @@ impl Records {
     pub fn observe(&mut self, observation: &Observation<'_>, out: &mut dyn FnMut(&str)) {
         let head = observation.head;
         match &observation.seen {
-            // Nothing is screened where records are written.
-            Seen::FlowOpened(_) | Seen::Exchange(_) | Seen::QuietDns(_) => {}
+            Seen::FlowOpened(_) | Seen::Exchange(_) => {}
             Seen::Dns(seen) => self.dns(head, seen, out),
             Seen::TlsClient(hello) => {
                 // Of the two hellos around a HelloRetryRequest the first is kept: it is the client's own.

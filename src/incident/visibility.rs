@@ -9,10 +9,10 @@ use crate::{
     asset::Assets,
     bounded::BoundedMap,
     decode::Tenant,
-    flow::{FiveTuple, TcpState},
+    flow::TcpState,
     indicator::Rung,
     limits,
-    observation::{DnsService, FirstPacket, FlowClosed, FlowIdentity, Observation, Seen},
+    observation::{DnsService, FirstPacket, FlowClosed, FlowIdentity, Observation, QuietDns, Seen},
     protocol::tls::ClientHello,
     time::{SECOND, Timestamp},
 };
@@ -89,9 +89,10 @@ impl Visibility {
             (sides.local.address, sides.outbound)
         };
         match &observation.seen {
-            Seen::QuietDns(outline) => self.dns(&head.flow, assets, outline.is_response()),
             Seen::Dns(dns) if dns.service == DnsService::Dns => {
-                self.dns(&head.flow, assets, dns.message.is_response());
+                let FlowIdentity { tenant, tuple, .. } = &head.flow;
+                let ends = (tuple.client.address, tuple.server.address);
+                self.dns(*tenant, ends, assets, dns.message.is_response());
             }
             Seen::TlsClient(hello) => self.sight(tenant, local().0, |sight| sight.hello(hello, is_registry)),
             Seen::Quic(quic) => self.sight(tenant, local().0, |sight| sight.hello(&quic.hello, is_registry)),
@@ -103,15 +104,27 @@ impl Visibility {
         }
     }
 
-    fn dns(&mut self, flow: &FlowIdentity, assets: &Assets, is_response: bool) {
-        let FiveTuple { client, server, .. } = &flow.tuple;
+    /// Takes in a DNS message of which there was nothing to detect.
+    pub fn observe_quiet(&mut self, quiet: &QuietDns<'_>, assets: &Assets) {
+        self.first.get_or_insert(quiet.time);
+        self.last = self.last.max(quiet.time);
+        self.dns(quiet.tenant, (quiet.client, quiet.server), assets, quiet.is_response);
+    }
+
+    fn dns(
+        &mut self,
+        tenant: Tenant,
+        (client, server): (IpAddr, IpAddr),
+        assets: &Assets,
+        is_response: bool,
+    ) {
         if is_response {
-            self.sight(flow.tenant, client.address, |sight| sight.dns_responses += 1);
-            if assets.is_home(server.address) {
-                self.sight(flow.tenant, server.address, |sight| sight.dns_answers += 1);
+            self.sight(tenant, client, |sight| sight.dns_responses += 1);
+            if assets.is_home(server) {
+                self.sight(tenant, server, |sight| sight.dns_answers += 1);
             }
         } else {
-            self.sight(flow.tenant, client.address, |sight| sight.dns_questions += 1);
+            self.sight(tenant, client, |sight| sight.dns_questions += 1);
         }
     }
 

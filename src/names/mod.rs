@@ -12,9 +12,9 @@ use pairs::{Pair, PairTable};
 use crate::{
     decode::Tenant,
     limits,
-    observation::{DnsService, Observation, Seen},
+    observation::{DnsService, Observation, QuietDns, Seen},
     protocol::{
-        dns::{Name, NameBuf},
+        dns::{Answer, Name, NameBuf},
         tls::ClientHello,
     },
     time::{Nanos, SECOND, Timestamp},
@@ -114,11 +114,6 @@ impl Names {
         let pair =
             Pair { tenant: head.flow.tenant, client: tuple.client.address, address: tuple.server.address };
         match &observation.seen {
-            Seen::QuietDns(outline) if outline.is_response() => {
-                addresses_of_outline(outline, |name, address, ttl| {
-                    self.answer(&pair, name, address, ttl, head.time)
-                });
-            }
             Seen::Dns(dns) if dns.service == DnsService::Dns && dns.message.is_response() => {
                 addresses_of_answer(&dns.message, &mut |name, address, ttl| {
                     self.answer(&pair, name, address, ttl, head.time);
@@ -135,6 +130,31 @@ impl Names {
             }
             _ => {}
         }
+    }
+
+    /// Asks for the memory that learning from these messages will touch: all of them wait for it together, and not
+    /// each for itself.
+    pub fn prefetch<'q>(&self, messages: impl Iterator<Item = QuietDns<'q>>) {
+        let mut count = 0;
+        for quiet in messages {
+            let Some(outline) = &quiet.answer else { continue };
+            for answer in outline.answers() {
+                if let Answer::Address(address, _) = answer {
+                    self.pairs.prefetch(&Pair { tenant: quiet.tenant, client: quiet.client, address });
+                    count += 1;
+                }
+            }
+        }
+        self.pairs.prefetch_oldest(count);
+    }
+
+    /// Learns from a DNS message of which there was nothing to detect.
+    pub fn learn_quiet(&mut self, quiet: &QuietDns<'_>) {
+        let Some(outline) = &quiet.answer else { return };
+        let pair = Pair { tenant: quiet.tenant, client: quiet.client, address: quiet.server };
+        addresses_of_outline(outline, |name, address, ttl| {
+            self.answer(&pair, name, address, ttl, quiet.time);
+        });
     }
 
     /// An answer to `pair`'s client, asked for at `time`.

@@ -165,6 +165,22 @@ impl PairTable {
         self.evicted
     }
 
+    /// Asks for the memory that putting in `pair` will touch.
+    pub(super) fn prefetch(&self, pair: &Pair) {
+        self.index.prefetch(pair.hash(self.seed));
+    }
+
+    /// Asks for the memory that it takes to forget the `count` oldest pairs, if room must be made for as many.
+    pub(super) fn prefetch_oldest(&self, count: usize) {
+        if self.ring.len() < self.capacity {
+            return;
+        }
+        let oldest = self.ring.get(self.next..).unwrap_or_default().iter().take(count);
+        for (packed, ..) in oldest.filter_map(Entry::parts) {
+            self.index.prefetch(unpacked_hash(packed, self.seed));
+        }
+    }
+
     /// The name of `pair`, if one holds at `time`.
     pub(super) fn get(&self, pair: &Pair, time: Timestamp) -> Option<Named<'_>> {
         let place = self.find(pair.hash(self.seed), pair.packed().bytes())?;

@@ -1,18 +1,51 @@
 //! Observations in batches: one arena for messages, small owned values for the rest.
 
-use std::{cmp::Reverse, collections::BinaryHeap, ops::Range, sync::Arc};
+use std::{cmp::Reverse, collections::BinaryHeap, net::IpAddr, ops::Range, sync::Arc};
 
 use super::vocabulary::{
-    CertificatesSeen, DnsSeen, DnsService, FirstPacket, FlowClosed, Head, Observation, Seen,
+    CertificatesSeen, DnsSeen, DnsService, FirstPacket, FlowClosed, Head, Observation, Order, QuietDns, Seen,
 };
-use crate::protocol::{dns, http, quic, tls};
+use crate::{
+    decode::Tenant,
+    protocol::{dns, http, quic, tls},
+    time::Timestamp,
+};
 
 /// Observations of one worker over one batch of frames, in order.
 #[derive(Debug, Default)]
 pub struct ObservationBatch {
     entries: Vec<(Head, Stored)>,
+    /// Quiet DNS messages, which are most of some traffic, in little room.
+    quiet: Vec<StoredQuiet>,
     /// DNS messages, one behind the other.
     messages: Vec<u8>,
+}
+
+/// What a batch gives, in order.
+#[derive(Clone, Debug)]
+pub enum Item<'a> {
+    /// An observation.
+    Observation(Observation<'a>),
+    /// A DNS message of which there is nothing to detect.
+    QuietDns(QuietDns<'a>),
+}
+
+#[derive(Debug)]
+struct StoredQuiet {
+    packet: u64,
+    time: Timestamp,
+    tenant: Tenant,
+    client: IpAddr,
+    server: IpAddr,
+    is_response: bool,
+    answer: Option<(Range<u32>, dns::Places)>,
+}
+
+impl StoredQuiet {
+    /// Its place among all observations: a packet makes one such message and nothing else.
+    const fn order(&self) -> Order {
+        Order { packet: self.packet, by_packet: true, due: 0, sequence: 0 }
+    }
 }
 
 /// What a batch holds in place of [`Seen`].
@@ -21,7 +54,7 @@ enum Stored {
     FlowOpened(FirstPacket),
     Exchange(FirstPacket),
     FlowClosed(Box<FlowClosed>),
-    Dns(StoredDns),
+    Dns { message: Range<u32>, service: DnsService, over_tcp: bool },
     TlsClient(Arc<tls::ClientHello>),
     TlsServer(Arc<tls::ServerHello>),
     Certificates(Arc<[tls::Certificate]>, Option<Arc<tls::ClientHello>>),
@@ -30,41 +63,22 @@ enum Stored {
     HttpResponse(Arc<http::Response>),
 }
 
-#[derive(Debug)]
-struct StoredDns {
-    message: Range<u32>,
-    service: DnsService,
-    over_tcp: bool,
-    outline: Option<dns::Places>,
-    quiet: bool,
-}
-
-impl StoredDns {
-    fn seen<'m>(&self, messages: &'m [u8]) -> Option<Seen<'m>> {
-        let bytes = messages.get(self.message.start as usize..self.message.end as usize)?;
-        if let (Some(places), true) = (self.outline, self.quiet) {
-            return Some(Seen::QuietDns(places.of(bytes)));
-        }
-        let message = dns::Message::parse(bytes)?;
-        Some(Seen::Dns(DnsSeen { message, service: self.service, over_tcp: self.over_tcp }))
-    }
-}
-
 impl ObservationBatch {
     /// Removes everything and keeps the memory.
     pub fn clear(&mut self) {
         self.entries.clear();
+        self.quiet.clear();
         self.messages.clear();
     }
 
-    /// How many observations.
+    /// How many observations, quiet ones too.
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.entries.len() + self.quiet.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.len() == 0
     }
 
     /// Adds a flow's first packet.
@@ -84,37 +98,26 @@ impl ObservationBatch {
 
     /// Adds a DNS message, whose bytes are copied.
     pub fn dns(&mut self, head: Head, message: &[u8], service: DnsService, over_tcp: bool) {
-        self.outlined_dns(head, message, service, over_tcp, None);
+        let message = self.message(message);
+        self.entries.push((head, Stored::Dns { message, service, over_tcp }));
     }
 
-    /// The same with the message's outline, if it was asked for and there is one.
-    pub fn outlined_dns(
-        &mut self,
-        head: Head,
-        message: &[u8],
-        service: DnsService,
-        over_tcp: bool,
-        outline: Option<dns::Places>,
-    ) {
+    /// Adds a DNS message of which there is nothing to detect, and which packet `packet` carried. Only an answer is
+    /// copied.
+    pub fn quiet_dns(&mut self, packet: u64, quiet: &QuietDns<'_>) {
+        let QuietDns { time, tenant, client, server, answer, is_response } = *quiet;
+        let answer = answer.map(|outline| (self.message(outline.message()), outline.places()));
+        self.quiet.push(StoredQuiet { packet, time, tenant, client, server, is_response, answer });
+    }
+
+    fn message(&mut self, message: &[u8]) -> Range<u32> {
         let start = self.messages.len() as u32;
         self.messages.extend_from_slice(message);
-        let message = start..self.messages.len() as u32;
-        let stored = StoredDns { message, service, over_tcp, outline, quiet: false };
-        self.entries.push((head, Stored::Dns(stored)));
+        start..self.messages.len() as u32
     }
 
-    /// Makes every usual unicast DNS message quiet of which `is_unlisted` says that no indicator can be about it.
-    pub fn screen_dns(&mut self, is_unlisted: impl Fn(&Head, &dns::Outline<'_>) -> bool) {
-        for (head, stored) in &mut self.entries {
-            if let Stored::Dns(stored) = stored
-                && stored.service == DnsService::Dns
-                && let Some(places) = stored.outline
-                && let Some(bytes) =
-                    self.messages.get(stored.message.start as usize..stored.message.end as usize)
-            {
-                stored.quiet = is_unlisted(head, &places.of(bytes));
-            }
-        }
+    fn bytes(&self, message: &Range<u32>) -> Option<&[u8]> {
+        self.messages.get(message.start as usize..message.end as usize)
     }
 
     /// Adds a client's TLS hello.
@@ -152,7 +155,7 @@ impl ObservationBatch {
         self.entries.push((head, Stored::HttpResponse(response.into())));
     }
 
-    /// The observations in order.
+    /// The observations in order, without the quiet ones.
     pub fn iter(&self) -> impl Iterator<Item = Observation<'_>> {
         (0..self.entries.len()).filter_map(|index| self.get(index))
     }
@@ -164,7 +167,11 @@ impl ObservationBatch {
             Stored::FlowOpened(first) => Seen::FlowOpened(*first),
             Stored::Exchange(opened) => Seen::Exchange(*opened),
             Stored::FlowClosed(closed) => Seen::FlowClosed(closed),
-            Stored::Dns(stored) => stored.seen(&self.messages)?,
+            Stored::Dns { message, service, over_tcp } => Seen::Dns(DnsSeen {
+                message: dns::Message::parse(self.bytes(message)?)?,
+                service: *service,
+                over_tcp: *over_tcp,
+            }),
             Stored::TlsClient(hello) => Seen::TlsClient(hello),
             Stored::TlsServer(hello) => Seen::TlsServer(hello),
             Stored::Certificates(chain, hello) => {
@@ -176,22 +183,71 @@ impl ObservationBatch {
         };
         Some(Observation { head, seen })
     }
+
+    /// The quiet DNS messages, in order.
+    pub fn quiet_messages(&self) -> impl Iterator<Item = QuietDns<'_>> {
+        (0..self.quiet.len()).filter_map(|index| self.quiet(index))
+    }
+
+    fn quiet(&self, index: usize) -> Option<QuietDns<'_>> {
+        let StoredQuiet { time, tenant, client, server, is_response, ref answer, .. } =
+            *self.quiet.get(index)?;
+        let answer = answer.as_ref().and_then(|(message, places)| Some(places.of(self.bytes(message)?)));
+        Some(QuietDns { time, tenant, client, server, answer, is_response })
+    }
 }
 
-/// Calls `each` with the observations of all `batches` (one for each worker, each in order) in one order.
-pub fn merge_in_order(batches: &[ObservationBatch], mut each: impl FnMut(Observation<'_>)) {
-    if let [only] = batches {
-        return only.iter().for_each(each);
-    }
-    let order = |batch: usize, index: usize| {
-        let (head, _) = batches.get(batch)?.entries.get(index)?;
-        Some(Reverse((head.order, batch, index)))
-    };
-    let mut heads: BinaryHeap<_> = (0..batches.len()).filter_map(|batch| order(batch, 0)).collect();
-    while let Some(Reverse((_, batch, index))) = heads.pop() {
-        if let Some(observation) = batches.get(batch).and_then(|batch| batch.get(index)) {
-            each(observation);
+/// How far a batch has been read.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cursor {
+    entry: usize,
+    quiet: usize,
+}
+
+impl Cursor {
+    /// The place of the batch's next item, and whether it is a quiet one.
+    fn next_order(&self, batch: &ObservationBatch) -> Option<(Order, bool)> {
+        let entry = batch.entries.get(self.entry).map(|(head, _)| head.order);
+        let quiet = batch.quiet.get(self.quiet).map(StoredQuiet::order);
+        match (entry, quiet) {
+            (Some(entry), Some(quiet)) if quiet < entry => Some((quiet, true)),
+            (Some(entry), _) => Some((entry, false)),
+            (None, quiet) => Some((quiet?, true)),
         }
-        heads.extend(order(batch, index + 1));
+    }
+
+    /// Gives the next item to `each`.
+    fn step<'b>(&mut self, batch: &'b ObservationBatch, is_quiet: bool, each: &mut impl FnMut(Item<'b>)) {
+        if is_quiet {
+            batch.quiet(self.quiet).map(Item::QuietDns).into_iter().for_each(each);
+            self.quiet += 1;
+        } else {
+            batch.get(self.entry).map(Item::Observation).into_iter().for_each(each);
+            self.entry += 1;
+        }
+    }
+}
+
+/// Calls `each` with what all `batches` (one for each worker, each in order) give, in one order.
+pub fn merge_in_order<'b>(batches: &'b [ObservationBatch], mut each: impl FnMut(Item<'b>)) {
+    if let [only] = batches {
+        let mut cursor = Cursor::default();
+        while let Some((_, is_quiet)) = cursor.next_order(only) {
+            cursor.step(only, is_quiet, &mut each);
+        }
+        return;
+    }
+    let mut cursors = vec![Cursor::default(); batches.len()];
+    let head = |cursor: &Cursor, number: usize| {
+        let (order, is_quiet) = cursor.next_order(batches.get(number)?)?;
+        Some(Reverse((order, number, is_quiet)))
+    };
+    let mut heads: BinaryHeap<_> =
+        cursors.iter().enumerate().filter_map(|(number, cursor)| head(cursor, number)).collect();
+    while let Some(Reverse((_, number, is_quiet))) = heads.pop() {
+        if let (Some(cursor), Some(batch)) = (cursors.get_mut(number), batches.get(number)) {
+            cursor.step(batch, is_quiet, &mut each);
+            heads.extend(head(cursor, number));
+        }
     }
 }

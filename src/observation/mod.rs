@@ -17,10 +17,10 @@ mod vocabulary;
 #[cfg(test)]
 mod tests;
 
-pub use batch::{ObservationBatch, merge_in_order};
+pub use batch::{Item, ObservationBatch, merge_in_order};
 pub use counters::{Counters, add_counters};
-pub use observer::{Observer, ObserverOptions};
+pub use observer::{Observer, ObserverOptions, Screen};
 pub use vocabulary::{
     CertificatesSeen, DnsSeen, DnsService, FirstPacket, FlowClosed, FlowEnd, FlowIdentity, Head, Observation,
-    Order, Seen, SideTotals,
+    Order, QuietDns, Seen, SideTotals,
 };

@@ -12,7 +12,7 @@ use super::{
     holders::Holders,
     inspection::BOTH,
     tracked::{Inspections, Tracked, identity_of},
-    vocabulary::{DnsService, FirstPacket, FlowClosed, FlowEnd, FlowIdentity, Head, Order},
+    vocabulary::{DnsService, FirstPacket, FlowClosed, FlowEnd, FlowIdentity, Head, Order, QuietDns},
 };
 use crate::{
     decode::{self, DecodeOptions, Decoded, TcpView, Transport, UdpView},
@@ -21,7 +21,10 @@ use crate::{
         ReassemblyBudget, Refusal, SideStream, StableHash, TcpState, TcpTracker,
     },
     limits,
-    protocol::{Need, dns::Places},
+    protocol::{
+        Need,
+        dns::{Outline, Places},
+    },
     source::{Filter, Frame, FrameBatch},
     time::Timestamp,
 };
@@ -61,6 +64,12 @@ impl Default for ObserverOptions {
     }
 }
 
+/// Who knows the indicators, and is asked about usual DNS messages before they are told.
+pub trait Screen {
+    /// Whether nothing can be detected in this message between these two, whatever is known besides it.
+    fn is_unlisted(&self, tuple: &FiveTuple, outline: &Outline<'_>) -> bool;
+}
+
 /// Reads frames and tells what they show.
 #[derive(Debug)]
 pub struct Observer {
@@ -73,7 +82,22 @@ pub struct Observer {
     /// The latest packet time; it never goes back.
     clock: Timestamp,
     first: Option<Timestamp>,
+    /// Number of the latest frame.
+    last_number: u64,
     expired: Vec<Flow<Tracked>>,
+    ending: Option<Ending>,
+}
+
+/// Packets whose flows [`Observer::finish`] ends together.
+const ENDING_PACKETS: u64 = 1 << 14;
+
+/// What is left of the end of input.
+#[derive(Debug)]
+struct Ending {
+    /// First packet and place of the flows that have not ended, the latest first.
+    rest: Vec<(u64, u32)>,
+    /// Flows that began before this packet have ended.
+    up_to: u64,
 }
 
 /// Frames that are decoded, and whose flows are looked up, before the first of them is observed: the
@@ -142,16 +166,20 @@ impl Observer {
             counters: Counters::default(),
             clock: Timestamp::MIN,
             first: None,
+            last_number: 0,
             expired: Vec::new(),
+            ending: None,
         }
     }
 
     /// Reads a batch of frames and adds what they show to `out`, in order; with a filter, only those that
-    /// match it. Packet time goes on by all of them.
+    /// match it. Packet time goes on by all of them. With a screen, usual DNS messages of which it says so are
+    /// told as quiet ones.
     pub fn observe(
         &mut self,
         frames: &FrameBatch,
         mut filter: Option<&mut Filter>,
+        screen: Option<&dyn Screen>,
         out: &mut ObservationBatch,
     ) {
         let decode = if self.options.shortcuts { decode::decode } else { decode::decode_by_layers };
@@ -175,7 +203,7 @@ impl Observer {
             for ((frame, decoded), ends) in ahead.frames.iter().zip(&ahead.decoded).zip(&ahead.ends) {
                 self.advance(frame.time, frame.number, out);
                 if filter.as_mut().is_none_or(|filter| filter.matches(frame)) {
-                    self.frame(frame, decoded, ends.as_ref(), out);
+                    self.frame(frame, decoded, ends.as_ref(), screen, out);
                 } else {
                     self.counters.filtered += 1;
                 }
@@ -188,14 +216,29 @@ impl Observer {
         self.first.map(|first| (first, self.clock))
     }
 
-    /// The end of input: every flow ends, in the order of their first packets.
-    pub fn finish(&mut self, out: &mut ObservationBatch) {
-        let mut rest: Vec<_> = self.flows.drain().collect();
-        rest.sort_by_key(|flow| flow.first_packet);
-        for flow in rest {
-            let time = self.clock;
-            self.close(flow, FlowEnd::EndOfInput, Cause::Timer(time), u64::MAX, out);
+    /// The end of input: every flow ends, in the order of their first packets. Tells of a part of them, those that
+    /// began within the same [`ENDING_PACKETS`] packets, and answers whether there is more to be told: a table full
+    /// of flows shall not become as many observations at once. Every observer of the same frames has as many parts.
+    pub fn finish(&mut self, out: &mut ObservationBatch) -> bool {
+        let ending = self.ending.get_or_insert_with(|| {
+            let mut rest: Vec<_> =
+                self.flows.iter().map(|(place, flow)| (flow.first_packet, place)).collect();
+            rest.sort_unstable_by(|one, other| other.cmp(one));
+            Ending { rest, up_to: 0 }
+        });
+        ending.up_to = ending.up_to.saturating_add(ENDING_PACKETS);
+        let up_to = ending.up_to;
+        let mut rest = std::mem::take(&mut ending.rest);
+        let time = self.clock;
+        while let Some((_, place)) = rest.pop_if(|(first, _)| *first < up_to) {
+            if let Some(flow) = self.flows.remove(place) {
+                self.close(flow, FlowEnd::EndOfInput, Cause::Timer(time), u64::MAX, out);
+            }
         }
+        if let Some(ending) = &mut self.ending {
+            ending.rest = rest;
+        }
+        up_to <= self.last_number
     }
 
     /// What was counted so far. Frames and their decoding are counted by the first observer only, for all
@@ -237,7 +280,7 @@ impl Observer {
             _ => None,
         };
         let dns = dns.filter(|(service, _)| !self.options.dns_flows || *service != DnsService::Dns);
-        let hash = self.flows.hash(&key);
+        let hash = if dns.is_none() { self.flows.hash(&key) } else { 0 };
         if dns.is_none() {
             self.flows.prefetch(hash);
         }
@@ -249,16 +292,51 @@ impl Observer {
         frame: &Frame<'_>,
         decoded: &Decoded<'_>,
         ends: Option<&Ends>,
+        screen: Option<&dyn Screen>,
         out: &mut ObservationBatch,
     ) {
         self.counters.frame(frame, decoded);
         match ends {
+            Some(ends) if self.is_quiet(frame, decoded, ends, screen, out) => {}
             Some(ends) => self.packet(frame, decoded, ends, out),
             None if matches!(decoded.transport, Transport::Fragment { .. }) => {
                 self.datagram_or_fragment(frame, decoded, 0, out);
             }
             None => {}
         }
+    }
+
+    /// Whether it is a DNS message of which there is nothing to detect; then it is told as such.
+    fn is_quiet(
+        &mut self,
+        frame: &Frame<'_>,
+        decoded: &Decoded<'_>,
+        ends: &Ends,
+        screen: Option<&dyn Screen>,
+        out: &mut ObservationBatch,
+    ) -> bool {
+        let (Some(screen), Transport::Udp(udp)) = (screen, &decoded.transport) else { return false };
+        let Some((DnsService::Dns, Some(places))) = ends.dns else { return false };
+        let outline = places.of(udp.payload);
+        let tuple = dns_tuple(udp, ends).1;
+        if !screen.is_unlisted(&tuple, &outline) {
+            return false;
+        }
+        if self.options.decode.checksums {
+            self.counters.verify_checksum(decoded);
+        }
+        self.counters.dns_messages += 1;
+        let is_response = outline.is_response();
+        let quiet = QuietDns {
+            time: frame.time,
+            tenant: ends.key.tenant,
+            client: tuple.client.address,
+            server: tuple.server.address,
+            answer: (is_response && outline.has_answers()).then_some(outline),
+            is_response,
+        };
+        out.quiet_dns(frame.number, &quiet);
+        true
     }
 
     /// A packet, or a fragment of one; what fragments give may be a fragment again, inside a tunnel.
@@ -270,10 +348,10 @@ impl Observer {
         out: &mut ObservationBatch,
     ) {
         let (Transport::Fragment { payload }, Some(network)) = (&decoded.transport, &decoded.network) else {
-            return match self.ends(decoded) {
-                Some(ends) => self.packet(frame, decoded, &ends, out),
-                None => {}
-            };
+            if let Some(ends) = self.ends(decoded) {
+                self.packet(frame, decoded, &ends, out);
+            }
+            return;
         };
         match self.fragments.push(decoded.tenant, network, payload, self.clock) {
             FragmentOutcome::Complete(datagram) if depth < limits::TUNNEL_DEPTH => {
@@ -298,6 +376,7 @@ impl Observer {
     /// Lets packet time go on; flows whose timeout has passed end before the frame is looked at.
     fn advance(&mut self, time: Timestamp, number: u64, out: &mut ObservationBatch) {
         self.clock = self.clock.max(time);
+        self.last_number = number;
         self.first = Some(self.first.map_or(time, |first| first.min(time)));
         if self.flows.is_due(self.clock) {
             self.expire(number, out);
@@ -323,8 +402,8 @@ impl Observer {
         }
         let packet =
             Packet { number: frame.number, time: frame.time, wire_length: frame.wire_length, ends, decoded };
-        if let (Transport::Udp(udp), Some((service, outline))) = (&decoded.transport, ends.dns) {
-            return self.dns_datagram(&packet, udp, service, outline, out);
+        if let (Transport::Udp(udp), Some((service, _))) = (&decoded.transport, ends.dns) {
+            return self.dns_datagram(&packet, udp, service, out);
         }
         let Some(index) = self.flow_of(&packet, out) else { return };
         match &decoded.transport {
@@ -367,21 +446,16 @@ impl Observer {
         packet: &Packet<'_>,
         udp: &UdpView<'_>,
         service: DnsService,
-        outline: Option<Places>,
         out: &mut ObservationBatch,
     ) {
         let Ends { key, .. } = packet.ends;
         if self.options.decode.checksums {
             self.counters.verify_checksum(packet.decoded);
         }
-        let direction = dns_direction(udp);
-        let (client, server) = match direction {
-            Direction::ToServer => (packet.ends.source(), packet.ends.destination()),
-            Direction::ToClient => (packet.ends.destination(), packet.ends.source()),
-        };
+        let (direction, tuple) = dns_tuple(udp, packet.ends);
         let flow = FlowIdentity {
             id: dns_flow_id(key),
-            tuple: FiveTuple { client, server, protocol: UDP },
+            tuple,
             tenant: key.tenant,
             vlan: packet.decoded.vlan,
             tunnel: packet.decoded.tunnel,
@@ -389,7 +463,7 @@ impl Observer {
         self.counters.dns_messages += 1;
         let order = Order { packet: packet.number, by_packet: true, due: 0, sequence: 0 };
         let head = Head { order, time: packet.time, flow, direction, relayed: false };
-        out.outlined_dns(head, udp.payload, service, false, outline);
+        out.dns(head, udp.payload, service, false);
     }
 
     /// The flow of a packet, made when there is none, with the packet counted in it.
@@ -709,6 +783,16 @@ fn is_stray(packet: &Packet<'_>) -> bool {
 /// system port (RFC 6335 section 6), when only one has such a port.
 fn is_server_port(packet: &Packet<'_>) -> bool {
     packet.ends.source().port < 1024 && packet.ends.destination().port >= 1024
+}
+
+/// Which way a DNS datagram goes, and between whom.
+fn dns_tuple(udp: &UdpView<'_>, ends: &Ends) -> (Direction, FiveTuple) {
+    let direction = dns_direction(udp);
+    let (client, server) = match direction {
+        Direction::ToServer => (ends.source(), ends.destination()),
+        Direction::ToClient => (ends.destination(), ends.source()),
+    };
+    (direction, FiveTuple { client, server, protocol: UDP })
 }
 
 /// EVE's `flow_id`, below 2^53 so that readers that hold numbers as doubles keep it whole.

@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn a_flow_without_payload_is_small() {
         assert!(
-            size_of::<super::Flow<super::Tracked>>() <= 320,
+            size_of::<super::Flow<super::Tracked>>() <= 336,
             "{}",
             size_of::<super::Flow<super::Tracked>>()
         );

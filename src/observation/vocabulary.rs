@@ -91,9 +91,6 @@ pub enum Seen<'a> {
     FlowClosed(&'a FlowClosed),
     /// A DNS message.
     Dns(DnsSeen<'a>),
-    /// A usual unicast DNS message about which no indicator says anything, in place of [`Seen::Dns`] where
-    /// messages are screened ([`super::ObservationBatch::screen_dns`]). That is nearly every one.
-    QuietDns(dns::Outline<'a>),
     /// A client's TLS hello.
     TlsClient(&'a Arc<tls::ClientHello>),
     /// A server's TLS hello.
@@ -106,6 +103,24 @@ pub enum Seen<'a> {
     HttpRequest(&'a Arc<http::Request>),
     /// An HTTP response, at its end.
     HttpResponse(&'a Arc<http::Response>),
+}
+
+/// A usual unicast DNS message over UDP about which no indicator says anything, where messages are screened
+/// ([`super::Screen`]): of nearly all messages this is all that anybody wants to know.
+#[derive(Clone, Copy, Debug)]
+pub struct QuietDns<'a> {
+    /// Packet time.
+    pub time: Timestamp,
+    /// Whose network.
+    pub tenant: Tenant,
+    /// Who asked.
+    pub client: IpAddr,
+    /// Who was asked.
+    pub server: IpAddr,
+    /// The outline of a response that may give addresses; `None` of questions and other responses.
+    pub answer: Option<dns::Outline<'a>>,
+    /// Whether it is a response.
+    pub is_response: bool,
 }
 
 /// A server's certificates, and what they answer.

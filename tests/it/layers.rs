@@ -4,8 +4,9 @@ use std::{fs, path::Path};
 
 /// The stages in the order of the data flow; modules of one line may not use each other unless `before`
 /// says so. `source` stands beside `decode`, and takes from it the names of link types.
-const ORDER: [&[&str]; 13] = [
-    &["bounded", "bytes", "limits", "prefetch", "time"],
+const ORDER: [&[&str]; 14] = [
+    &["huge_pages", "prefetch"],
+    &["bounded", "bytes", "hash_index", "limits", "time"],
     &["decode"],
     &["source"],
     &["flow"],

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     decode::{LinkType, TcpView},
-    observation::{DnsService, ObservationBatch, Observer, ObserverOptions, Seen, merge_in_order},
+    observation::{DnsService, Item, ObservationBatch, Observer, ObserverOptions, Seen, merge_in_order},
     source::{Chunk, FrameBatch, FrameRecord},
     time::Timestamp,
 };
@@ -73,7 +73,8 @@ impl Wire {
                 tell(observer, &mut out);
                 batches.push(out);
             }
-            merge_in_order(&batches, |observation| {
+            merge_in_order(&batches, |item| {
+                let Item::Observation(observation) = item else { panic!("nobody screens: {item:?}") };
                 let head = observation.head;
                 let tuple = head.flow.tuple;
                 let arrow = if head.direction == crate::flow::Direction::ToServer { ">" } else { "<" };
@@ -88,8 +89,8 @@ impl Wire {
                 ));
             });
         };
-        round(&mut |observer, out| observer.observe(&batch, None, out));
-        round(&mut |observer, out| observer.finish(out));
+        round(&mut |observer, out| observer.observe(&batch, None, None, out));
+        round(&mut |observer, out| while observer.finish(out) {});
         lines
     }
 
@@ -145,7 +146,6 @@ fn line(seen: &Seen<'_>) -> String {
             let service = if dns.service == DnsService::Dns { "dns" } else { "local dns" };
             format!("{service} {kind} {:02x?}", dns.message.bytes().get(..2).unwrap_or_default())
         }
-        Seen::QuietDns(outline) => format!("quiet dns {}", outline.name()),
         Seen::TlsClient(hello) => format!("tls {}", text(hello.sni.as_deref().unwrap_or(b"-"))),
         Seen::TlsServer(_) => "tls server".to_owned(),
         Seen::Certificates(seen) => {

@@ -51,10 +51,11 @@ pub fn fuzz_dns_message(data: &[u8]) {
 fn compare_outline(outline: &Outline<'_>, message: &Message<'_>) {
     assert_eq!(looks_like_dns(message.bytes(), true), Verdict::Yes);
     assert_eq!(outline.is_response(), message.is_response());
-    let questions: Vec<_> = message.questions().collect();
-    let [question] = questions.as_slice() else { panic!("{} questions", questions.len()) };
-    assert_eq!(question.name.unpack(&mut NameScratch::new()), Ok(outline.name()));
-    assert_eq!(question.kind, outline.kind());
+    assert_eq!(message.questions().count(), 1);
+    for question in message.questions() {
+        assert_eq!(question.name.unpack(&mut NameScratch::new()), Ok(outline.name()));
+        assert_eq!(question.kind, outline.kind());
+    }
     let long =
         message.records().filter(|record| record.section == Section::Answer).filter_map(
             |record| match record.data() {

@@ -72,6 +72,11 @@ impl<'a> Outline<'a> {
         outline.check(records).then_some(outline)
     }
 
+    /// The message.
+    pub const fn message(&self) -> &'a [u8] {
+        self.message
+    }
+
     /// What is to be kept beside a copy of the message.
     pub const fn places(&self) -> Places {
         self.places
@@ -95,6 +100,11 @@ impl<'a> Outline<'a> {
     /// QR: this is a response.
     pub fn is_response(&self) -> bool {
         self.message.get(2).is_some_and(|flags| flags & 0x80 != 0)
+    }
+
+    /// Whether the answer section has any record.
+    pub const fn has_answers(&self) -> bool {
+        self.places.answers > 0
     }
 
     /// The addresses and aliases of the answer section, in order; other types are left out.
