@@ -3,12 +3,13 @@
 #   make demo    build, replay the axios capture, print the verdict
 #   make test    formatting, lints, all tests, documentation: what CI runs
 #   make fuzz    every fuzz target under cargo-fuzz, SECONDS_EACH seconds each (by hand; needs cargo-fuzz)
+#   make bench   instructions for each packet, whole-process figures beside tcpdump, stages (by hand; needs tcpdump, valgrind)
 #   make lab     build the small captures anew from their recipes
 #   make audit   licences, bans, sources, known advisories (by hand; needs cargo-deny, and a network for the last)
 
 SECONDS_EACH ?= 600
 
-.PHONY: demo test fuzz lab audit needs
+.PHONY: demo test bench fuzz lab audit needs
 
 needs:
 	@scripts/install-needs.sh
@@ -22,6 +23,11 @@ test: needs
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo test --locked
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+
+bench: needs
+	scripts/instructions.py
+	scripts/bench.py
+	cargo bench --locked
 
 lab: needs
 	cargo run --locked --example lab -- build

@@ -26,9 +26,6 @@ use crate::{
     time::Timestamp,
 };
 
-/// Inputs smaller than this are read by one thread: more would not pay.
-const SMALL: u64 = 64 << 20;
-
 /// The arguments of `callhome replay`.
 #[derive(Debug, Args)]
 pub struct ReplayArguments {
@@ -50,9 +47,9 @@ pub struct ReplayArguments {
     /// By which time an indicator must be valid
     #[arg(long, value_name = "TIME", default_value = "packet")]
     as_of: AsOfArgument,
-    /// Worker threads [default: 1 for small inputs, else one for each core]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
-    threads: Option<u16>,
+    /// Worker threads; the events do not depend on it
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    threads: u16,
     /// Look only at frames that match this BPF expression (pcap-filter syntax)
     #[arg(long, value_name = "EXPRESSION")]
     filter: Option<String>,
@@ -119,7 +116,7 @@ fn try_replay(arguments: &ReplayArguments) -> Result<u8, String> {
         screen: true,
     };
     let mut analysis = Analysis::new(Arc::new(knowledge), options, sink.as_mut());
-    let pipeline = pipeline_options(arguments, &config, &timeline);
+    let pipeline = pipeline_options(arguments, &config);
 
     let progress = show_progress(&timeline, &pipeline.packets);
     let outcome = run(&mut timeline, &pipeline, &mut analysis).map_err(|error| error.to_string());
@@ -168,9 +165,9 @@ fn is_standard_stream(path: &Path) -> bool {
     path == Path::new("-")
 }
 
-fn pipeline_options(arguments: &ReplayArguments, config: &Config, timeline: &Timeline) -> PipelineOptions {
+fn pipeline_options(arguments: &ReplayArguments, config: &Config) -> PipelineOptions {
     PipelineOptions {
-        threads: threads(arguments, timeline),
+        threads: arguments.threads.into(),
         observer: ObserverOptions {
             decode: DecodeOptions {
                 vlan_is_tenant: config.vlan_is_tenant,
@@ -277,14 +274,6 @@ fn load_knowledge(arguments: &ReplayArguments, config: &Config) -> Result<Knowle
     let knowledge = loader.finish();
     check_loaded(&knowledge.report)?;
     Ok(knowledge)
-}
-
-fn threads(arguments: &ReplayArguments, timeline: &Timeline) -> usize {
-    match arguments.threads {
-        Some(threads) => usize::from(threads),
-        None if timeline.progress().total().is_some_and(|bytes| bytes < SMALL) => 1,
-        None => std::thread::available_parallelism().map_or(1, usize::from),
-    }
 }
 
 fn as_of(argument: AsOfArgument) -> AsOf {

@@ -91,7 +91,8 @@ impl Timers {
         for second in now + 1..=target.min(now + SLOTS) {
             if let Some(slot) = self.slots.get_mut(second.rem_euclid(SLOTS) as usize) {
                 self.len -= slot.len();
-                due.append(slot);
+                // Its memory goes with it: a flood fills one slot after the other, and never all at once.
+                due.append(&mut std::mem::take(slot));
             }
         }
         self.now = Some(target);
@@ -100,8 +101,14 @@ impl Timers {
     /// The entry that comes up next, searched in at most one turn of the wheel: the one to evict.
     pub fn take_next(&mut self) -> Option<Entry> {
         let start = self.now? + 1;
-        let next = (start..start + SLOTS)
-            .find_map(|second| self.slots.get_mut(second.rem_euclid(SLOTS) as usize)?.pop());
+        let next = (start..start + SLOTS).find_map(|second| {
+            let slot = self.slots.get_mut(second.rem_euclid(SLOTS) as usize)?;
+            let next = slot.pop();
+            if slot.is_empty() && slot.capacity() > 0 {
+                *slot = Vec::new();
+            }
+            next
+        });
         self.len -= usize::from(next.is_some());
         next
     }
