@@ -98,10 +98,14 @@ impl Assets {
         }
     }
 
+    /// Whether the client's side of a flow is ours, see [`Assets::sides`].
+    pub fn is_outbound(&self, tuple: &FiveTuple) -> bool {
+        self.is_home(tuple.client.address) || !self.is_home(tuple.server.address)
+    }
+
     /// Which side of a flow is ours: the one in a home network; the client if both or neither are.
     pub fn sides(&self, tuple: &FiveTuple, tenant: Tenant) -> Sides {
-        let client_home = self.is_home(tuple.client.address);
-        let outbound = client_home || !self.is_home(tuple.server.address);
+        let outbound = self.is_outbound(tuple);
         let (local, remote) =
             if outbound { (tuple.client, tuple.server) } else { (tuple.server, tuple.client) };
         Sides { asset: self.asset(local.address, tenant), local, remote, outbound }

@@ -106,7 +106,12 @@ impl Detection {
             Seen::TlsServer(_) => return,
             Seen::FlowOpened(_) | Seen::Exchange(_) | Seen::FlowClosed(_)
                 if self.screens
-                    && screen::is_unlisted_flow(observation.head, names, &self.knowledge.indicators) =>
+                    && screen::is_unlisted_flow(
+                        observation.head,
+                        assets,
+                        names,
+                        &self.knowledge.indicators,
+                    ) =>
             {
                 return;
             }

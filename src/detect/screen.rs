@@ -4,6 +4,7 @@
 //! of the indicators' filters alone, which may let through what is not listed and never hold back what is.
 
 use crate::{
+    asset::Assets,
     flow::FiveTuple,
     indicator::{ExchangeFacts, Indicators},
     names::Names,
@@ -39,18 +40,15 @@ fn meets_signature(tuple: &FiveTuple, outline: &Outline<'_>, indicators: &Indica
     !hits.is_empty()
 }
 
-/// Whether no claim can be about a flow's ends: neither address is listed, and no listed name led from one to
-/// the other. Signatures are about what flows carry.
-pub fn is_unlisted_flow(head: &Head, names: &Names, indicators: &Indicators) -> bool {
+/// Whether no claim can be about a flow's remote end: its address is not listed, and no listed name led the
+/// asset there. Signatures are about what flows carry.
+pub fn is_unlisted_flow(head: &Head, assets: &Assets, names: &Names, indicators: &Indicators) -> bool {
     let FlowIdentity { tenant, tuple, .. } = &head.flow;
     let (client, server) = (tuple.client.address, tuple.server.address);
-    let is_listed_name = |from, to| {
-        let named = names.name_of(*tenant, from, to, head.time);
+    let (local, remote) = if assets.is_outbound(tuple) { (client, server) } else { (server, client) };
+    let is_listed_name = || {
+        let named = names.name_of(*tenant, local, remote, head.time);
         named.is_some_and(|named| indicators.may_list_name(named.name))
     };
-    !(indicators.may_list_address(server)
-        || indicators.may_list_address(client)
-        || is_listed_name(client, server)
-        // Whose side the asset is on is not asked here.
-        || is_listed_name(server, client))
+    !(indicators.may_list_address(remote) || is_listed_name())
 }

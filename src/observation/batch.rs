@@ -19,6 +19,8 @@ pub struct ObservationBatch {
     quiet: Vec<StoredQuiet>,
     /// DNS messages, one behind the other.
     messages: Vec<u8>,
+    /// What flows came to, which every flow has: no memory of its own for each.
+    closed: Vec<FlowClosed>,
 }
 
 /// What a batch gives, in order.
@@ -53,8 +55,13 @@ impl StoredQuiet {
 enum Stored {
     FlowOpened(FirstPacket),
     Exchange(FirstPacket),
-    FlowClosed(Box<FlowClosed>),
-    Dns { message: Range<u32>, service: DnsService, over_tcp: bool },
+    /// Its place among those that were closed.
+    FlowClosed(usize),
+    Dns {
+        message: Range<u32>,
+        service: DnsService,
+        over_tcp: bool,
+    },
     TlsClient(Arc<tls::ClientHello>),
     TlsServer(Arc<tls::ServerHello>),
     Certificates(Arc<[tls::Certificate]>, Option<Arc<tls::ClientHello>>),
@@ -69,6 +76,7 @@ impl ObservationBatch {
         self.entries.clear();
         self.quiet.clear();
         self.messages.clear();
+        self.closed.clear();
     }
 
     /// How many observations, quiet ones too.
@@ -93,7 +101,8 @@ impl ObservationBatch {
 
     /// Adds a flow's end.
     pub fn flow_closed(&mut self, head: Head, closed: FlowClosed) {
-        self.entries.push((head, Stored::FlowClosed(Box::new(closed))));
+        self.entries.push((head, Stored::FlowClosed(self.closed.len())));
+        self.closed.push(closed);
     }
 
     /// Adds a DNS message, whose bytes are copied.
@@ -166,7 +175,7 @@ impl ObservationBatch {
         let seen = match stored {
             Stored::FlowOpened(first) => Seen::FlowOpened(*first),
             Stored::Exchange(opened) => Seen::Exchange(*opened),
-            Stored::FlowClosed(closed) => Seen::FlowClosed(closed),
+            Stored::FlowClosed(place) => Seen::FlowClosed(self.closed.get(*place)?),
             Stored::Dns { message, service, over_tcp } => Seen::Dns(DnsSeen {
                 message: dns::Message::parse(self.bytes(message)?)?,
                 service: *service,
