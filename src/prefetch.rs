@@ -26,7 +26,7 @@ pub fn line(bytes: &[u8], offset: usize) {
     let _ = (bytes, offset);
 }
 
-/// Asks for the lines that hold the value at `place` of `list`, as [`line`] does; a place behind the end is none.
+/// Asks for the lines that hold the value at `place` of `list`, as [`line()`] does; a place behind the end is none.
 #[inline(always)]
 pub fn value<T>(list: &[T], place: usize) {
     #[cfg(target_arch = "x86_64")]

@@ -38,7 +38,7 @@ impl DomainTable {
         }
     }
 
-    /// The first claim about `name`, which is in normal form and has that hash ([`hash_of`]).
+    /// The first claim about `name`, which is in normal form and has that hash ([`super::labels`]).
     pub(super) fn first(&self, name: &str, hash: u64, claims: &Claims) -> Option<u32> {
         let same = |claim| claims.value(claim) == name.as_bytes() && claims.is_domain(claim);
         self.names.find(hash, |claim| same(claim).then_some(claim))

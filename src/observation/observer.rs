@@ -217,7 +217,7 @@ impl Observer {
     }
 
     /// The end of input: every flow ends, in the order of their first packets. Tells of a part of them, those that
-    /// began within the same [`ENDING_PACKETS`] packets, and answers whether there is more to be told: a table full
+    /// began within the same 16,384 packets, and answers whether there is more to be told: a table full
     /// of flows shall not become as many observations at once. Every observer of the same frames has as many parts.
     pub fn finish(&mut self, out: &mut ObservationBatch) -> bool {
         let ending = self.ending.get_or_insert_with(|| {
