@@ -8,6 +8,8 @@ mod batch;
 mod counters;
 mod datagrams;
 mod emit;
+mod ends;
+mod flow_packets;
 mod holders;
 mod inspection;
 mod observer;
