@@ -54,6 +54,8 @@ fn events(frames: &FrameBatch, shards: u64, shortcuts: bool, with_records: bool)
             shards,
             dns_flows: with_records,
             shortcuts,
+            // Tables are made anew for every run: as large as in earnest they would take all its time.
+            flows: 1_000,
             ..ObserverOptions::default()
         };
         let mut observer = Observer::new(options);
@@ -64,7 +66,7 @@ fn events(frames: &FrameBatch, shards: u64, shortcuts: bool, with_records: bool)
         seen.push(middle);
         ends.push(end);
     }
-    let (assets, mut names) = (Assets::default(), Names::default());
+    let (assets, mut names) = (Assets::default(), Names::with_capacity(1_000));
     let mut detection = Detection::new(Arc::clone(&KNOWLEDGE), AsOf::Any);
     if !shortcuts {
         detection = detection.without_screen();
