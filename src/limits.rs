@@ -16,7 +16,7 @@ pub const LAYERS: u8 = 32;
 // ---- flow --------------------------------------------------------------------------------------
 
 /// Flows that are followed at once, over all workers' tables together.
-pub const FLOWS: usize = 3 << 16;
+pub const FLOWS: usize = 160_000;
 /// Datagrams under reassembly at once.
 pub const FRAGMENT_DATAGRAMS: usize = 1024;
 /// Bytes of fragments held, all datagrams together.
