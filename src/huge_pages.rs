@@ -9,7 +9,8 @@
 const PAGE: usize = 2 << 20;
 
 /// Asks the kernel to back a list, all its capacity, by large pages. Only those that lie wholly in it are meant;
-/// a kernel that cannot does as it did.
+/// a kernel that cannot does as it did, and one that is not Linux is not asked.
+#[cfg_attr(not(target_os = "linux"), allow(unused_variables, reason = "nobody is asked"))]
 pub fn advise<T>(list: &Vec<T>) {
     let start = list.as_ptr().addr();
     let end = start.saturating_add(list.capacity().saturating_mul(size_of::<T>()));
@@ -17,10 +18,13 @@ pub fn advise<T>(list: &Vec<T>) {
     if first >= last {
         return;
     }
-    let from = list.as_ptr().cast::<u8>().wrapping_add(first - start);
-    // SAFETY: the range lies in the list's own allocation, and MADV_HUGEPAGE changes how pages are backed from
-    // now on, not what they hold.
-    let _ = unsafe { libc::madvise(from.cast_mut().cast(), last - first, libc::MADV_HUGEPAGE) };
+    #[cfg(target_os = "linux")]
+    {
+        let from = list.as_ptr().cast::<u8>().wrapping_add(first - start);
+        // SAFETY: the range lies in the list's own allocation, and MADV_HUGEPAGE changes how pages are backed from
+        // now on, not what they hold.
+        let _ = unsafe { libc::madvise(from.cast_mut().cast(), last - first, libc::MADV_HUGEPAGE) };
+    }
 }
 
 #[cfg(test)]
