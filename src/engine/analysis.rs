@@ -86,6 +86,7 @@ pub struct Analysis<'s> {
     incidents: Incidents,
     visibility: Visibility,
     records: Option<Records>,
+    screen: bool,
     events: EventOptions,
     sink: Option<&'s mut EventSink>,
     closed: Closed,
@@ -107,6 +108,7 @@ impl<'s> Analysis<'s> {
             names: Names::default(),
             incidents: Incidents::default(),
             visibility: Visibility::default(),
+            screen: options.screen,
             records: options.records.then(|| Records::new(options.events)),
             events: options.events,
             sink,
@@ -118,14 +120,10 @@ impl<'s> Analysis<'s> {
         }
     }
 
-    /// What it judges by.
-    pub fn knowledge(&self) -> &Arc<Knowledge> {
-        &self.knowledge
-    }
-
-    /// Whether it writes records of plain traffic.
-    pub fn has_records(&self) -> bool {
-        self.records.is_some()
+    /// What workers may screen messages by; `None` where every message must be told, because records tell of it
+    /// or nothing is to be screened.
+    pub fn screen(&self) -> Option<Arc<Knowledge>> {
+        (self.screen && self.records.is_none()).then(|| Arc::clone(&self.knowledge))
     }
 
     /// Takes the observations of one batch of frames, one batch from each worker.

@@ -69,10 +69,7 @@ pub fn run(
         let (shard, shards) = (shard as u64, shards as u64);
         let filter = options.filter.as_deref().map(Filter::new).transpose()?;
         let observer = Observer::new(ObserverOptions { shard, shards, ..options.observer });
-        // Records tell of every message, so that none may be quiet.
-        let screens = options.observer.shortcuts && !analysis.has_records();
-        let knowledge = screens.then(|| Arc::clone(analysis.knowledge()));
-        Ok(Worker { observer, filter, knowledge })
+        Ok(Worker { observer, filter, knowledge: analysis.screen() })
     };
     let mut workers = (0..shards).map(worker).collect::<Result<Vec<_>, FilterError>>()?;
     match workers.as_mut_slice() {

@@ -124,18 +124,6 @@ impl WordHash {
         Self(((product >> 64) as u64 ^ product as u64).wrapping_add(0xd1b5_4a32_d192_ed03))
     }
 
-    /// Goes on with an address.
-    #[inline]
-    pub const fn with_address(self, address: IpAddr) -> Self {
-        match address {
-            IpAddr::V4(address) => self.with(address.to_bits() as u64),
-            IpAddr::V6(address) => {
-                let bits = address.to_bits();
-                self.with((bits >> 64) as u64).with(bits as u64)
-            }
-        }
-    }
-
     /// The hash.
     pub const fn finish(self) -> u64 {
         self.0

@@ -144,10 +144,12 @@ impl<D> FlowTable<D> {
         self.index.find(hash, |place| flow_at(places, place).is_some_and(|flow| flow.key == *key))
     }
 
-    /// Asks for the memory that [`FlowTable::likely`] of the key with this hash reads.
+    /// Asks for the memory that looking for `key` begins with; gives the key's hash, for [`FlowTable::likely`].
     #[inline]
-    pub fn prefetch(&self, hash: u64) {
+    pub fn prefetch(&self, key: &FlowKey) -> u64 {
+        let hash = key.hash(self.seed);
         self.index.prefetch(hash);
+        hash
     }
 
     /// Where the flow of the key with this hash likely stands; asks for its memory.
@@ -156,12 +158,6 @@ impl<D> FlowTable<D> {
         let place = self.index.find(hash, |_| true)?;
         prefetch::value(&self.places, place as usize);
         Some(place)
-    }
-
-    /// The hash of a key, for the two above.
-    #[inline]
-    pub fn hash(&self, key: &FlowKey) -> u64 {
-        key.hash(self.seed)
     }
 
     /// The index of the flow of `key`, if there is one. Where it likely stands is looked at first.
@@ -218,22 +214,15 @@ impl<D> FlowTable<D> {
         Some(flow)
     }
 
-    /// Lets packet time go on to `time` and hands every flow whose deadline has passed to `expired`,
-    /// in no particular order.
-    #[inline]
-    pub fn advance(&mut self, time: Timestamp, expired: &mut dyn FnMut(Flow<D>)) {
-        if self.timers.is_due(time) {
-            self.expire(time, expired);
-        }
-    }
-
     /// Whether [`FlowTable::advance`] to `time` may hand anything out.
     #[inline]
     pub fn is_due(&self, time: Timestamp) -> bool {
         self.timers.is_due(time)
     }
 
-    fn expire(&mut self, time: Timestamp, expired: &mut dyn FnMut(Flow<D>)) {
+    /// Lets packet time go on to `time` and hands every flow whose deadline has passed to `expired`,
+    /// in no particular order.
+    pub fn advance(&mut self, time: Timestamp, expired: &mut dyn FnMut(Flow<D>)) {
         let mut due = std::mem::take(&mut self.due);
         self.timers.advance(time, &mut due);
         if let Some(now) = self.timers.now() {

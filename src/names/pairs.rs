@@ -26,11 +26,6 @@ pub(super) struct Pair {
 }
 
 impl Pair {
-    fn hash(&self, start: u64) -> u64 {
-        let tenant = self.tenant.key ^ (self.tenant.kind as u64) << 56;
-        WordHash::from(start).with(tenant).with_address(self.client).with_address(self.address).finish()
-    }
-
     /// The pair in as few bytes as tell it from every other: a mark of what follows, the tenant unless it is
     /// the default one, the addresses.
     fn packed(&self) -> PackedPair {
@@ -167,7 +162,7 @@ impl PairTable {
 
     /// Asks for the memory that putting in `pair` will touch.
     pub(super) fn prefetch(&self, pair: &Pair) {
-        self.index.prefetch(pair.hash(self.seed));
+        self.index.prefetch(hash_of(pair.packed().bytes(), self.seed));
     }
 
     /// Asks for the memory that it takes to forget the `count` oldest pairs, if room must be made for as many.
@@ -177,13 +172,14 @@ impl PairTable {
         }
         let oldest = self.ring.get(self.next..).unwrap_or_default().iter().take(count);
         for (packed, ..) in oldest.filter_map(Entry::parts) {
-            self.index.prefetch(unpacked_hash(packed, self.seed));
+            self.index.prefetch(hash_of(packed, self.seed));
         }
     }
 
     /// The name of `pair`, if one holds at `time`.
     pub(super) fn get(&self, pair: &Pair, time: Timestamp) -> Option<Named<'_>> {
-        let place = self.find(pair.hash(self.seed), pair.packed().bytes())?;
+        let packed = pair.packed();
+        let place = self.find(hash_of(packed.bytes(), self.seed), packed.bytes())?;
         let entry = self.ring.get(place).filter(|entry| entry.until >= time)?;
         let (_, name, source) = entry.parts()?;
         Some(Named { name, source })
@@ -192,8 +188,9 @@ impl PairTable {
     /// Puts a name in, or in place of the one before. The same name from a lesser source confirms what is
     /// known and adds nothing but time.
     pub(super) fn put(&mut self, pair: &Pair, name: Name<'_>, source: NameSource, until: Timestamp) {
-        let (hash, packed) = (pair.hash(self.seed), pair.packed());
+        let packed = pair.packed();
         let packed = packed.bytes();
+        let hash = hash_of(packed, self.seed);
         let fresh = |source, until| Entry::new(packed, name.wire(), source, until);
         let found = self.find(hash, packed);
         let known = found.and_then(|place| Some((place, self.ring.get(place)?)));
@@ -252,36 +249,17 @@ impl PairTable {
     /// Takes the oldest entry, at `place`, out of the index.
     fn forget(&mut self, place: usize) {
         let Some((packed, ..)) = self.ring.get(place).and_then(Entry::parts) else { return };
-        let hash = unpacked_hash(packed, self.seed);
+        let hash = hash_of(packed, self.seed);
         self.evicted += u64::from(self.index.remove(hash, place as u32));
     }
 }
 
-/// The hash of a pair from its packed form.
-fn unpacked_hash(packed: &[u8], seed: u64) -> u64 {
-    let (&mark, mut rest) = packed.split_first().unwrap_or((&0, &[]));
-    let mut hash = WordHash::from(seed);
-    let mut tenant = 0;
-    if mark & 4 != 0
-        && let Some((kind, behind)) = rest.split_first()
-        && let Some((key, behind)) = behind.split_first_chunk::<8>()
-    {
-        tenant = u64::from_le_bytes(*key) ^ u64::from(*kind) << 56;
-        rest = behind;
-    }
-    hash = hash.with(tenant);
-    for is_v6 in [mark & 1 != 0, mark & 2 != 0] {
-        let address: Option<(IpAddr, &[u8])> = if is_v6 {
-            rest.split_first_chunk::<16>().map(|(octets, behind)| ((*octets).into(), behind))
-        } else {
-            rest.split_first_chunk::<4>().map(|(octets, behind)| ((*octets).into(), behind))
-        };
-        if let Some((address, behind)) = address {
-            hash = hash.with_address(address);
-            rest = behind;
-        }
-    }
-    hash.finish()
+/// The hash of a packed pair.
+fn hash_of(packed: &[u8], seed: u64) -> u64 {
+    let (words, rest) = packed.as_chunks::<8>();
+    let last = rest.iter().fold(0, |word, &byte| word << 8 | u64::from(byte));
+    let whole = words.iter().fold(WordHash::from(seed), |hash, word| hash.with(u64::from_le_bytes(*word)));
+    whole.with(last).finish()
 }
 
 #[cfg(test)]
@@ -329,8 +307,12 @@ mod tests {
             for client in addresses {
                 for address in addresses {
                     let pair = Pair { tenant, client, address };
-                    assert_eq!(unpacked_hash(pair.packed().bytes(), 5), pair.hash(5));
-                    seen.push(pair.packed().bytes().to_vec());
+                    let packed = pair.packed();
+                    let entry =
+                        Entry::new(packed.bytes(), b"\x01a\x00", NameSource::Dns, Timestamp::default());
+                    let stored = entry.parts().map(|(pair, ..)| hash_of(pair, 5));
+                    assert_eq!(stored, Some(hash_of(packed.bytes(), 5)));
+                    seen.push(packed.bytes().to_vec());
                 }
             }
         }

@@ -20,8 +20,8 @@ pub(super) struct Ends {
     pub(super) from_low: bool,
     /// Which service's message it is, where messages make no flow, and its outline.
     pub(super) dns: Option<(DnsService, Option<Places>)>,
-    /// The key's hash in the flow table.
-    pub(super) hash: u64,
+    /// The key's hash in the flow table; `None` where messages make no flow.
+    pub(super) hash: Option<u64>,
     /// Where its flow likely stands in the table.
     pub(super) likely: Option<u32>,
 }

@@ -136,8 +136,8 @@ impl Observer {
             }
             ahead.ends.extend(ahead.decoded.iter().map(|decoded| self.ends(decoded)));
             if self.options.shortcuts {
-                for ends in ahead.ends.iter_mut().flatten().filter(|ends| ends.dns.is_none()) {
-                    ends.likely = self.flows.likely(ends.hash);
+                for ends in ahead.ends.iter_mut().flatten() {
+                    ends.likely = ends.hash.and_then(|hash| self.flows.likely(hash));
                 }
             }
             for ((frame, decoded), ends) in ahead.frames.iter().zip(&ahead.decoded).zip(&ahead.ends) {
@@ -220,10 +220,7 @@ impl Observer {
             _ => None,
         };
         let dns = dns.filter(|(service, _)| !self.options.dns_flows || *service != DnsService::Dns);
-        let hash = if dns.is_none() { self.flows.hash(&key) } else { 0 };
-        if dns.is_none() {
-            self.flows.prefetch(hash);
-        }
+        let hash = dns.is_none().then(|| self.flows.prefetch(&key));
         Some(Ends { from_low: key.low == source, key, hash, dns, likely: None })
     }
 
