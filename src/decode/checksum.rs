@@ -33,7 +33,16 @@ pub(super) fn verify(
     segment: &[u8],
     field: usize,
 ) -> Verdict {
-    let pseudo = sum_address(source) + sum_address(destination) + u64::from(protocol) + segment.len() as u64;
+    judge(sum_address(source) + sum_address(destination), protocol, segment, field)
+}
+
+/// The same between the addresses that stand one behind the other in an IP header.
+pub(super) fn verify_between(addresses: &[u8], protocol: u8, segment: &[u8], field: usize) -> Verdict {
+    judge(sum(addresses), protocol, segment, field)
+}
+
+fn judge(addresses: u64, protocol: u8, segment: &[u8], field: usize) -> Verdict {
+    let pseudo = addresses + u64::from(protocol) + segment.len() as u64;
     let partial = crate::bytes::u16_at(segment, field) == Some(fold(pseudo));
     if partial || fold(pseudo + sum(segment)) == 0xffff { Verdict::Right } else { Verdict::Wrong }
 }

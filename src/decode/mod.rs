@@ -34,6 +34,7 @@ use walk::{Next, Walk};
 
 pub use anomaly::{Anomalies, Anomaly, Layer, Stop, StopReason};
 pub use link::LinkType;
+pub use plain::{Plain, PlainEnds};
 pub use packet::{Decoded, Fragment, Network, TcpView, Transport, Tunnel, TunnelKind, UdpView, VlanStack};
 pub use tenant::{Tenant, TenantKind};
 
@@ -52,14 +53,10 @@ pub struct DecodeOptions {
 /// Reads a frame of `wire_length` bytes, of which `frame` are captured.
 #[inline]
 pub fn decode<'a>(link: LinkType, frame: &'a [u8], wire_length: u32, options: &DecodeOptions) -> Decoded<'a> {
-    let wire_length = usize::try_from(wire_length).unwrap_or(usize::MAX);
-    if link == LinkType::ETHERNET
-        && wire_length == frame.len()
-        && let Some(decoded) = plain::decode_plain(frame, options)
-    {
-        return decoded;
+    match Plain::of(link, frame, wire_length, options) {
+        Some(plain) => plain.decoded(),
+        None => decode_by_layers(link, frame, wire_length, options),
     }
-    walk_through(link, frame, wire_length, options)
 }
 
 /// The same without the short cut for plain frames.

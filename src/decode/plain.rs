@@ -8,42 +8,257 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{
-    Anomalies, Anomaly, DecodeOptions, Decoded, Network, TcpView, Transport, UdpView, VlanStack, checksum,
-    ethernet::ether_type, ipv6::protocol, transport::are_sound_tcp_options, udp_tunnel::is_tunnel_port,
+    Anomalies, Anomaly, DecodeOptions, Decoded, LinkType, Network, TcpView, Transport, UdpView, VlanStack,
+    checksum, ethernet::ether_type, ipv6::protocol, transport::are_sound_tcp_options,
+    udp_tunnel::is_tunnel_port,
 };
 
-/// Reads a whole Ethernet frame, or declines.
-#[inline]
-pub(super) fn decode_plain<'a>(frame: &'a [u8], options: &DecodeOptions) -> Option<Decoded<'a>> {
-    let (header, mut rest) = frame.split_first_chunk::<14>()?;
-    let mut kind = u16::from_be_bytes([header[12], header[13]]);
-    let mut vlan = VlanStack::default();
-    if kind == ether_type::VLAN {
-        if options.vlan_is_tenant {
+/// Bytes of a UDP header.
+const UDP_HEADER: usize = 8;
+
+/// A plain frame: where its headers are, nothing copied. What is wanted of them is read when it is wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct Plain<'a> {
+    network: IpHeader<'a>,
+    transport: TransportHeader<'a>,
+    /// The TCP or UDP header and its payload.
+    segment: &'a [u8],
+    /// Where in the segment the payload begins.
+    payload_at: u8,
+    /// The tag's control information.
+    vlan: Option<u16>,
+    bad_checksum: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum IpHeader<'a> {
+    V4(&'a [u8; 20]),
+    V6(&'a [u8; 40]),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum TransportHeader<'a> {
+    Tcp(&'a [u8; 20]),
+    Udp(&'a [u8; UDP_HEADER]),
+}
+
+/// Source and destination of a plain frame, addresses as numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlainEnds {
+    /// IPv4 addresses and ports.
+    V4((u32, u16), (u32, u16)),
+    /// IPv6 addresses and ports.
+    V6((u128, u16), (u128, u16)),
+}
+
+impl<'a> Plain<'a> {
+    /// Reads a frame of `wire_length` bytes, of which `frame` are captured, or declines.
+    #[inline]
+    pub fn of(link: LinkType, frame: &'a [u8], wire_length: u32, options: &DecodeOptions) -> Option<Self> {
+        if link != LinkType::ETHERNET || wire_length as usize != frame.len() {
             return None;
         }
-        let (tag, behind) = rest.split_first_chunk::<4>()?;
-        vlan.push(u16::from_be_bytes([tag[0], tag[1]]));
-        kind = u16::from_be_bytes([tag[2], tag[3]]);
-        rest = behind;
-    }
-    let mut anomalies = Anomalies::default();
-    let (network, segment) = match kind {
-        ether_type::IPV4 => {
-            if options.checksums && !checksum::is_right(rest.first_chunk()?) {
-                anomalies.add(Anomaly::Ipv4Checksum);
+        let (header, mut rest) = frame.split_first_chunk::<14>()?;
+        let mut kind = u16::from_be_bytes([header[12], header[13]]);
+        let mut vlan = None;
+        if kind == ether_type::VLAN {
+            if options.vlan_is_tenant {
+                return None;
             }
-            ipv4(rest, frame.len())?
+            let (tag, behind) = rest.split_first_chunk::<4>()?;
+            vlan = Some(u16::from_be_bytes([tag[0], tag[1]]));
+            kind = u16::from_be_bytes([tag[2], tag[3]]);
+            rest = behind;
         }
-        ether_type::IPV6 => ipv6(rest, frame.len())?,
-        _ => return None,
-    };
-    let transport = match network.protocol {
-        protocol::TCP => tcp(segment)?,
-        protocol::UDP => udp(segment)?,
-        _ => return None,
-    };
-    Some(Decoded { network: Some(network), transport, segment, vlan, anomalies, ..Decoded::default() })
+        let (network, protocol, segment) = match kind {
+            ether_type::IPV4 => ipv4(rest, frame.len())?,
+            ether_type::IPV6 => ipv6(rest, frame.len())?,
+            _ => return None,
+        };
+        let (transport, payload_at) = match protocol {
+            protocol::TCP => tcp(segment)?,
+            protocol::UDP => udp(segment)?,
+            _ => return None,
+        };
+        let bad_checksum =
+            options.checksums && matches!(network, IpHeader::V4(header) if !checksum::is_right(header));
+        Some(Self { network, transport, segment, payload_at, vlan, bad_checksum })
+    }
+
+    /// Who talks to whom.
+    #[inline]
+    pub fn ends(&self) -> PlainEnds {
+        let [s0, s1, d0, d1] = self.ports();
+        let (source_port, destination_port) = (u16::from_be_bytes([s0, s1]), u16::from_be_bytes([d0, d1]));
+        match self.network {
+            IpHeader::V4(header) => {
+                let [.., s0, s1, s2, s3, d0, d1, d2, d3] = *header;
+                let source = u32::from_be_bytes([s0, s1, s2, s3]);
+                PlainEnds::V4((source, source_port), (u32::from_be_bytes([d0, d1, d2, d3]), destination_port))
+            }
+            IpHeader::V6(header) => {
+                let (source, destination) = v6_addresses(header);
+                PlainEnds::V6(
+                    (u128::from_be_bytes(*source), source_port),
+                    (u128::from_be_bytes(*destination), destination_port),
+                )
+            }
+        }
+    }
+
+    #[inline]
+    const fn ports(&self) -> [u8; 4] {
+        match self.transport {
+            TransportHeader::Tcp(&[s0, s1, d0, d1, ..]) | TransportHeader::Udp(&[s0, s1, d0, d1, ..]) => {
+                [s0, s1, d0, d1]
+            }
+        }
+    }
+
+    /// IP protocol number.
+    #[inline]
+    pub const fn protocol(&self) -> u8 {
+        match self.transport {
+            TransportHeader::Tcp(_) => protocol::TCP,
+            TransportHeader::Udp(_) => protocol::UDP,
+        }
+    }
+
+    /// Whether the addresses are IPv6.
+    #[inline]
+    pub const fn is_v6(&self) -> bool {
+        matches!(self.network, IpHeader::V6(_))
+    }
+
+    /// Whether it has a VLAN tag.
+    #[inline]
+    pub const fn is_tagged(&self) -> bool {
+        self.vlan.is_some()
+    }
+
+    /// Whether the IPv4 header's checksum was verified and is wrong.
+    #[inline]
+    pub const fn has_bad_checksum(&self) -> bool {
+        self.bad_checksum
+    }
+
+    /// A TCP segment's flags, as [`TcpView::flags`].
+    #[inline]
+    pub const fn tcp_flags(&self) -> Option<u8> {
+        match self.transport {
+            TransportHeader::Tcp(header) => Some(header[13]),
+            TransportHeader::Udp(_) => None,
+        }
+    }
+
+    /// The UDP datagram, if it is one.
+    #[inline]
+    pub fn udp(&self) -> Option<UdpView<'a>> {
+        match self.transport {
+            TransportHeader::Tcp(_) => None,
+            TransportHeader::Udp(header) => Some(self.udp_view(header)),
+        }
+    }
+
+    /// Bytes of the payload.
+    #[inline]
+    pub const fn payload_length(&self) -> usize {
+        self.segment.len().saturating_sub(self.payload_at as usize)
+    }
+
+    /// As [`Decoded::has_wrong_checksum`].
+    pub fn has_wrong_checksum(&self) -> bool {
+        let at = match self.transport {
+            TransportHeader::Tcp(_) => 16,
+            TransportHeader::Udp([.., 0, 0]) => return self.is_v6(),
+            TransportHeader::Udp(_) => 6,
+        };
+        let addresses = match self.network {
+            IpHeader::V4(header) => header.get(12..),
+            IpHeader::V6(header) => header.get(8..),
+        };
+        let addresses = addresses.unwrap_or_default();
+        checksum::verify_between(addresses, self.protocol(), self.segment, at) == checksum::Verdict::Wrong
+    }
+
+    /// All that decoding the frame gives.
+    pub fn decoded(&self) -> Decoded<'a> {
+        let network = match self.network {
+            IpHeader::V4(header) => {
+                let [.., ttl, protocol, _, _, s0, s1, s2, s3, d0, d1, d2, d3] = *header;
+                Network {
+                    source: IpAddr::V4(Ipv4Addr::new(s0, s1, s2, s3)),
+                    destination: IpAddr::V4(Ipv4Addr::new(d0, d1, d2, d3)),
+                    protocol,
+                    ttl,
+                    fragment: None,
+                }
+            }
+            IpHeader::V6(header) => {
+                let (source, destination) = v6_addresses(header);
+                Network {
+                    source: IpAddr::V6(Ipv6Addr::from(*source)),
+                    destination: IpAddr::V6(Ipv6Addr::from(*destination)),
+                    protocol: header[6],
+                    ttl: header[7],
+                    fragment: None,
+                }
+            }
+        };
+        let transport = match self.transport {
+            TransportHeader::Tcp(header) => Transport::Tcp(self.tcp_view(header)),
+            TransportHeader::Udp(header) => Transport::Udp(self.udp_view(header)),
+        };
+        let mut vlan = VlanStack::default();
+        if let Some(tag) = self.vlan {
+            vlan.push(tag);
+        }
+        let mut anomalies = Anomalies::default();
+        if self.bad_checksum {
+            anomalies.add(Anomaly::Ipv4Checksum);
+        }
+        let segment = self.segment;
+        Decoded { network: Some(network), transport, segment, vlan, anomalies, ..Decoded::default() }
+    }
+
+    fn payload(&self) -> &'a [u8] {
+        self.segment.get(usize::from(self.payload_at)..).unwrap_or_default()
+    }
+
+    fn tcp_view(&self, header: &[u8; 20]) -> TcpView<'a> {
+        let payload = self.payload();
+        TcpView {
+            source_port: u16::from_be_bytes([header[0], header[1]]),
+            destination_port: u16::from_be_bytes([header[2], header[3]]),
+            sequence: u32::from_be_bytes([header[4], header[5], header[6], header[7]]),
+            acknowledgment: u32::from_be_bytes([header[8], header[9], header[10], header[11]]),
+            flags: header[13],
+            window: u16::from_be_bytes([header[14], header[15]]),
+            payload,
+            payload_length: payload.len() as u32,
+        }
+    }
+
+    #[inline]
+    fn udp_view(&self, header: &[u8; UDP_HEADER]) -> UdpView<'a> {
+        let payload = self.payload();
+        UdpView {
+            source_port: u16::from_be_bytes([header[0], header[1]]),
+            destination_port: u16::from_be_bytes([header[2], header[3]]),
+            payload,
+            payload_length: payload.len() as u32,
+        }
+    }
+}
+
+/// Source and destination of an IPv6 header.
+#[inline]
+fn v6_addresses(header: &[u8; 40]) -> (&[u8; 16], &[u8; 16]) {
+    const NONE: &[u8; 16] = &[0; 16];
+
+    let addresses = header.last_chunk::<32>();
+    let source = addresses.and_then(|addresses| addresses.first_chunk());
+    (source.unwrap_or(NONE), header.last_chunk().unwrap_or(NONE))
 }
 
 /// The first `length` bytes, if what follows is padding or a checksum.
@@ -54,7 +269,7 @@ fn without_padding(packet: &[u8], length: usize, frame_length: usize) -> Option<
 }
 
 #[inline]
-fn ipv4(packet: &[u8], frame_length: usize) -> Option<(Network, &[u8])> {
+fn ipv4(packet: &[u8], frame_length: usize) -> Option<(IpHeader<'_>, u8, &[u8])> {
     const DO_NOT_FRAGMENT: u16 = 0x4000;
 
     let header = packet.first_chunk::<20>()?;
@@ -64,64 +279,36 @@ fn ipv4(packet: &[u8], frame_length: usize) -> Option<(Network, &[u8])> {
     }
     let total_length = usize::from(u16::from_be_bytes([header[2], header[3]]));
     let segment = without_padding(packet, total_length, frame_length)?.get(20..)?;
-    let network = Network {
-        source: IpAddr::V4(Ipv4Addr::new(header[12], header[13], header[14], header[15])),
-        destination: IpAddr::V4(Ipv4Addr::new(header[16], header[17], header[18], header[19])),
-        protocol: header[9],
-        ttl: header[8],
-        fragment: None,
-    };
-    Some((network, segment))
+    Some((IpHeader::V4(header), header[9], segment))
 }
 
 #[inline]
-fn ipv6(packet: &[u8], frame_length: usize) -> Option<(Network, &[u8])> {
+fn ipv6(packet: &[u8], frame_length: usize) -> Option<(IpHeader<'_>, u8, &[u8])> {
     let (header, rest) = packet.split_first_chunk::<40>()?;
     let payload_length = usize::from(u16::from_be_bytes([header[4], header[5]]));
     if header[0] >> 4 != 6 || payload_length == 0 {
         return None;
     }
     let segment = without_padding(rest, payload_length, frame_length)?;
-    let source: &[u8; 16] = header[8..24].first_chunk()?;
-    let destination: &[u8; 16] = header[24..].first_chunk()?;
-    let network = Network {
-        source: IpAddr::V6(Ipv6Addr::from(*source)),
-        destination: IpAddr::V6(Ipv6Addr::from(*destination)),
-        protocol: header[6],
-        ttl: header[7],
-        fragment: None,
-    };
-    Some((network, segment))
+    Some((IpHeader::V6(header), header[6], segment))
 }
 
 #[inline]
-fn tcp(segment: &[u8]) -> Option<Transport<'_>> {
+fn tcp(segment: &[u8]) -> Option<(TransportHeader<'_>, u8)> {
     let (header, rest) = segment.split_first_chunk::<20>()?;
-    let options_length = usize::from(header[12] >> 4).checked_sub(5)? * 4;
-    let (options, payload) = rest.split_at_checked(options_length)?;
-    are_sound_tcp_options(options).then(|| {
-        Transport::Tcp(TcpView {
-            source_port: u16::from_be_bytes([header[0], header[1]]),
-            destination_port: u16::from_be_bytes([header[2], header[3]]),
-            sequence: u32::from_be_bytes([header[4], header[5], header[6], header[7]]),
-            acknowledgment: u32::from_be_bytes([header[8], header[9], header[10], header[11]]),
-            flags: header[13],
-            window: u16::from_be_bytes([header[14], header[15]]),
-            payload,
-            payload_length: payload.len() as u32,
-        })
-    })
+    let payload_at = (header[12] >> 4) * 4;
+    let options = rest.get(..usize::from(payload_at.checked_sub(20)?))?;
+    are_sound_tcp_options(options).then_some((TransportHeader::Tcp(header), payload_at))
 }
 
 #[inline]
-fn udp(datagram: &[u8]) -> Option<Transport<'_>> {
-    let (header, payload) = datagram.split_first_chunk::<8>()?;
+fn udp(datagram: &[u8]) -> Option<(TransportHeader<'_>, u8)> {
+    let header = datagram.first_chunk::<UDP_HEADER>()?;
     let source_port = u16::from_be_bytes([header[0], header[1]]);
     let destination_port = u16::from_be_bytes([header[2], header[3]]);
     let length = usize::from(u16::from_be_bytes([header[4], header[5]]));
     if length != datagram.len() || is_tunnel_port(source_port) || is_tunnel_port(destination_port) {
         return None;
     }
-    let payload_length = payload.len() as u32;
-    Some(Transport::Udp(UdpView { source_port, destination_port, payload, payload_length }))
+    Some((TransportHeader::Udp(header), UDP_HEADER as u8))
 }

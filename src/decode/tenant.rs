@@ -25,6 +25,24 @@ pub enum TenantKind {
     GreKey,
 }
 
+impl TenantKind {
+    const ALL: [Self; 8] = [
+        Self::Input,
+        Self::Vni,
+        Self::AwsEndpoint,
+        Self::GcpNetwork,
+        Self::ErspanSession,
+        Self::Vlan,
+        Self::GtpTunnel,
+        Self::GreKey,
+    ];
+
+    /// The kind whose number (`kind as u8`) this is; what is no kind's reads as the first.
+    pub fn from_number(number: u8) -> Self {
+        Self::ALL.get(usize::from(number)).copied().unwrap_or_default()
+    }
+}
+
 /// The network that a packet belongs to, as its outermost encapsulation tells; part of every key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tenant {

@@ -1,8 +1,8 @@
 //! The identity of a flow: tenant and five-tuple.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::decode::Tenant;
+use crate::decode::{Tenant, TenantKind};
 
 /// An address and a port; ICMP's type or code stands in the port's place, 0 where there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,61 +48,108 @@ pub struct FiveTuple {
     pub protocol: u8,
 }
 
-/// What finds a flow: equal for both directions. Invariant: `low <= high`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// What finds a flow: equal for both directions. Whole words, because every packet makes one and compares it.
+///
+/// Both ends are of one family, that of the IP header which named them; of an IPv4 and an IPv6 address, which no
+/// header has, the former is kept as mapped (RFC 4291 section 2.5.5.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FlowKey {
-    /// Whose network.
-    pub tenant: Tenant,
-    /// The smaller end.
-    pub low: Endpoint,
+    /// From the top: the tenant's kind (8 bits), the protocol (8), whether the addresses are IPv6 (16), and then the
+    /// ports, the low end's first (16 each).
+    head: u64,
+    /// The tenant's key.
+    tenant: u64,
+    /// The smaller end. IPv6: its address. IPv4: address and port.
+    low: u128,
     /// The larger end.
-    pub high: Endpoint,
-    /// IP protocol number.
-    pub protocol: u8,
+    high: u128,
 }
+
+/// The bits of a key's head that say whose network and which protocol.
+const SCOPE: u64 = 0xffff << 48;
+/// The bit of a key's head that says that its addresses are IPv6.
+const V6: u64 = 1 << 32;
 
 impl FlowKey {
     /// The key of a packet from `source` to `destination`.
     pub fn new(tenant: Tenant, source: Endpoint, destination: Endpoint, protocol: u8) -> Self {
-        let is_ordered = match (source.address, destination.address) {
-            // What the derived order gives, in one comparison.
-            (IpAddr::V4(from), IpAddr::V4(to)) => v4_word(from, source.port) <= v4_word(to, destination.port),
-            _ => source <= destination,
+        Self::directed(tenant, source, destination, protocol).0
+    }
+
+    /// The same, and whether the source is the key's lower end.
+    pub fn directed(tenant: Tenant, source: Endpoint, destination: Endpoint, protocol: u8) -> (Self, bool) {
+        let (key, from_low) = match (source.address, destination.address) {
+            (IpAddr::V4(from), IpAddr::V4(to)) => {
+                Self::v4((from.to_bits(), source.port), (to.to_bits(), destination.port), protocol)
+            }
+            (from, to) => Self::v6((v6_bits(from), source.port), (v6_bits(to), destination.port), protocol),
         };
-        let (low, high) = if is_ordered { (source, destination) } else { (destination, source) };
-        Self { tenant, low, high, protocol }
+        (Self { head: key.head | (tenant.kind as u64) << 56, tenant: tenant.key, ..key }, from_low)
+    }
+
+    /// The key between two IPv4 addresses and ports of the default tenant, and whether the source is its lower end.
+    #[inline]
+    pub fn v4(source: (u32, u16), destination: (u32, u16), protocol: u8) -> (Self, bool) {
+        let word = |(address, port): (u32, u16)| u64::from(address) << 16 | u64::from(port);
+        let (one, other) = (word(source), word(destination));
+        let head = u64::from(protocol) << 48;
+        (Self { head, tenant: 0, low: one.min(other).into(), high: one.max(other).into() }, one <= other)
+    }
+
+    /// The key between two IPv6 addresses and ports of the default tenant, and whether the source is its lower end.
+    #[inline]
+    pub fn v6(source: (u128, u16), destination: (u128, u16), protocol: u8) -> (Self, bool) {
+        let from_low = source <= destination;
+        let (low, high) = if from_low { (source, destination) } else { (destination, source) };
+        let head = u64::from(protocol) << 48 | V6 | u64::from(low.1) << 16 | u64::from(high.1);
+        (Self { head, tenant: 0, low: low.0, high: high.0 }, from_low)
+    }
+
+    /// Whose network.
+    pub fn tenant(&self) -> Tenant {
+        Tenant { kind: TenantKind::from_number((self.head >> 56) as u8), key: self.tenant }
+    }
+
+    /// IP protocol number.
+    #[inline]
+    pub const fn protocol(&self) -> u8 {
+        (self.head >> 48) as u8
+    }
+
+    /// The smaller end.
+    pub fn low(&self) -> Endpoint {
+        self.end(self.low, (self.head >> 16) as u16)
+    }
+
+    /// The larger end.
+    pub fn high(&self) -> Endpoint {
+        self.end(self.high, self.head as u16)
+    }
+
+    fn end(&self, bits: u128, port: u16) -> Endpoint {
+        if self.head & V6 != 0 {
+            Endpoint { address: Ipv6Addr::from_bits(bits).into(), port }
+        } else {
+            Endpoint { address: Ipv4Addr::from_bits((bits >> 16) as u32).into(), port: bits as u16 }
+        }
     }
 
     /// Its hash from a start that is secret, for tables.
     #[inline]
     pub fn hash(&self, start: u64) -> u64 {
-        let mut hash = WordHash::from(start);
-        self.words(|word| hash = hash.with(word));
-        hash.finish()
-    }
-
-    /// The key as words, three of them for IPv4: what hashes are made of.
-    #[inline]
-    fn words(&self, mut each: impl FnMut(u64)) {
-        let Self { tenant, low, high, protocol } = self;
-        each(tenant.key ^ (tenant.kind as u64) << 56 ^ u64::from(*protocol) << 48);
-        match (low.address, high.address) {
-            (IpAddr::V4(low_address), IpAddr::V4(high_address)) => {
-                each(v4_word(low_address, low.port));
-                each(v4_word(high_address, high.port));
-            }
-            _ => {
-                for end in [low, high] {
-                    let bits = match end.address {
-                        IpAddr::V4(address) => u128::from(address.to_bits()),
-                        IpAddr::V6(address) => address.to_bits(),
-                    };
-                    each((bits >> 64) as u64);
-                    each(bits as u64);
-                }
-                each(u64::from(low.port) << 16 | u64::from(high.port));
-            }
+        let hash = WordHash::from(start).with(self.tenant ^ (self.head & SCOPE));
+        if self.head & V6 == 0 {
+            return hash.with(self.low as u64).with(self.high as u64).finish();
         }
+        let hash = hash.with((self.low >> 64) as u64).with(self.low as u64);
+        hash.with((self.high >> 64) as u64).with(self.high as u64).with(self.head & 0xffff_ffff).finish()
+    }
+}
+
+fn v6_bits(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
+        IpAddr::V6(address) => address.to_bits(),
     }
 }
 
@@ -128,11 +175,6 @@ impl WordHash {
     pub const fn finish(self) -> u64 {
         self.0
     }
-}
-
-/// An IPv4 endpoint as one number.
-fn v4_word(address: Ipv4Addr, port: u16) -> u64 {
-    u64::from(address.to_bits()) << 16 | u64::from(port)
 }
 
 /// The same on every machine and in every process, for what appears in events and for sharing out flows:

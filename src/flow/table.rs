@@ -4,7 +4,7 @@ use foldhash::fast::RandomState;
 use std::hash::BuildHasher;
 
 use super::{
-    key::{Direction, Endpoint, FiveTuple, FlowKey},
+    key::{Direction, FiveTuple, FlowKey},
     tcp::TcpTracker,
     timers::{Entry, Timers},
 };
@@ -45,20 +45,20 @@ pub struct Flow<D> {
 impl<D> Flow<D> {
     /// Client, server, protocol.
     pub fn tuple(&self) -> FiveTuple {
-        let FlowKey { low, high, protocol, .. } = self.key;
+        let (low, high, protocol) = (self.key.low(), self.key.high(), self.key.protocol());
         let (client, server) = if self.client_is_low { (low, high) } else { (high, low) };
         FiveTuple { client, server, protocol }
     }
 
-    /// Which way a packet from `source` goes.
-    pub fn direction(&self, source: Endpoint) -> Direction {
-        let is_low = source == self.key.low;
-        if is_low == self.client_is_low { Direction::ToServer } else { Direction::ToClient }
+    /// Which way a packet goes that the key's lower end sent, or the other one.
+    #[inline]
+    pub fn direction(&self, from_low: bool) -> Direction {
+        if from_low == self.client_is_low { Direction::ToServer } else { Direction::ToClient }
     }
 
     /// When the flow ends if nothing more comes.
     pub fn deadline(&self) -> Timestamp {
-        let seconds = match self.key.protocol {
+        let seconds = match self.key.protocol() {
             TCP if self.tcp.is_over() => limits::TCP_CLOSED_TIMEOUT,
             TCP if self.tcp.is_opening() => limits::TCP_OPENING_TIMEOUT,
             TCP => limits::TCP_ESTABLISHED_TIMEOUT,
@@ -284,7 +284,7 @@ fn flow_at<D>(places: &[Place<D>], index: u32) -> Option<&Flow<D>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decode::Tenant;
+    use crate::{decode::Tenant, flow::Endpoint};
 
     fn flow(port: u16, protocol: u8, time: Timestamp) -> Flow<()> {
         let end = |port| Endpoint { address: "10.0.0.1".parse().unwrap(), port };

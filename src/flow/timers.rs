@@ -18,6 +18,8 @@ pub struct Timers {
     len: usize,
     /// The last whole second that was worked off; `None` before the first packet.
     now: Option<i64>,
+    /// From then on [`Timers::advance`] has something to do.
+    due: Timestamp,
 }
 
 /// A timer: which place of the table, and for which of its tenants.
@@ -31,7 +33,7 @@ pub struct Entry {
 
 impl Default for Timers {
     fn default() -> Self {
-        Self { slots: vec![Vec::new(); SLOTS as usize], len: 0, now: None }
+        Self { slots: vec![Vec::new(); SLOTS as usize], len: 0, now: None, due: Timestamp::MIN }
     }
 }
 
@@ -74,14 +76,14 @@ impl Timers {
     /// Whether `time` is in another second than the one that was worked off last.
     #[inline]
     pub fn is_due(&self, time: Timestamp) -> bool {
-        self.now().is_none_or(|now| time.since(now) >= SECOND)
+        time >= self.due
     }
 
     /// Advances to the whole second of `time` and moves what came up into `due`. Time never goes back.
     pub fn advance(&mut self, time: Timestamp, due: &mut Vec<Entry>) {
         let target = time.as_seconds();
         let Some(now) = self.now else {
-            self.now = Some(target);
+            self.reach(target);
             return;
         };
         if target <= now {
@@ -95,7 +97,12 @@ impl Timers {
                 due.append(&mut std::mem::take(slot));
             }
         }
-        self.now = Some(target);
+        self.reach(target);
+    }
+
+    fn reach(&mut self, second: i64) {
+        self.now = Some(second);
+        self.due = Timestamp::from_parts(second + 1, 0);
     }
 
     /// The entry that comes up next, searched in at most one turn of the wheel: the one to evict.

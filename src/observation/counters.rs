@@ -1,7 +1,7 @@
 //! What an observer counted: every frame has a named fate.
 
 use crate::{
-    decode::{Anomaly, Decoded, StopReason, Transport, TunnelKind},
+    decode::{Anomaly, Decoded, Plain, StopReason, Transport, TunnelKind},
     flow::{FragmentCounters, ReassemblyCounters, TableCounters},
     source::Frame,
 };
@@ -121,6 +121,18 @@ impl Counters {
         };
         *fate += 1;
         self.datagram(decoded);
+    }
+
+    /// The same for a plain frame.
+    #[inline]
+    pub fn plain(&mut self, frame: &Frame<'_>, plain: &Plain<'_>) {
+        self.frames += 1;
+        self.bytes += frame.bytes.len() as u64;
+        self.decoded += 1;
+        self.vlans[0] += u64::from(plain.is_tagged());
+        self.protocols[usize::from(plain.is_v6())] += 1;
+        self.protocols[if plain.tcp_flags().is_some() { 2 } else { 3 }] += 1;
+        self.bad_ipv4_checksums += u64::from(plain.has_bad_checksum());
     }
 
     /// Verifies the checksum of a TCP segment or UDP datagram whose payload is to be read.

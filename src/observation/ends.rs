@@ -1,8 +1,12 @@
 //! A packet before its turn: who talks to whom, and where its flow likely stands.
 
-use super::{datagrams::dns_direction, vocabulary::DnsService};
+use super::{
+    datagrams::{dns_direction, dns_service, outlined_dns_service},
+    observer::Observer,
+    vocabulary::DnsService,
+};
 use crate::{
-    decode::{Decoded, TcpView, Transport, UdpView},
+    decode::{self, Decoded, Plain, PlainEnds, TcpView, Transport, UdpView},
     flow::{Direction, Endpoint, FiveTuple, FlowKey, StableHash},
     protocol::dns::Places,
     source::Frame,
@@ -27,32 +31,90 @@ pub(super) struct Ends {
 }
 
 impl Ends {
-    pub(super) const fn source(&self) -> Endpoint {
-        if self.from_low { self.key.low } else { self.key.high }
+    pub(super) fn source(&self) -> Endpoint {
+        if self.from_low { self.key.low() } else { self.key.high() }
     }
 
-    pub(super) const fn destination(&self) -> Endpoint {
-        if self.from_low { self.key.high } else { self.key.low }
+    pub(super) fn destination(&self) -> Endpoint {
+        if self.from_low { self.key.high() } else { self.key.low() }
     }
 }
 
-/// Frames that are decoded, and whose flows are looked up, before the first of them is observed: the
+/// Frames that are read, and whose flows are looked up, before the first of them is observed: the
 /// processor then waits for the memory of many of them at once, not of one after the other.
 pub(super) const AHEAD: usize = 32;
 
-/// Frames with what can be known of them before their turn comes: three lists of equal length.
-#[derive(Default)]
+/// A frame with what can be known of it before its turn comes.
 pub(super) struct Ahead<'a> {
-    pub(super) frames: Vec<Frame<'a>>,
-    pub(super) decoded: Vec<Decoded<'a>>,
-    pub(super) ends: Vec<Option<Ends>>,
+    pub(super) frame: Frame<'a>,
+    pub(super) reading: Reading<'a>,
+    /// `None` when nobody talks to anybody, or another observer has the flow.
+    pub(super) ends: Option<Ends>,
 }
 
-impl Ahead<'_> {
-    pub(super) fn clear(&mut self) {
-        self.frames.clear();
-        self.decoded.clear();
-        self.ends.clear();
+/// How far a frame has been read.
+pub(super) enum Reading<'a> {
+    /// It is plain; only where its headers are is known.
+    Plain(Plain<'a>),
+    /// It was decoded layer by layer.
+    Layers(Box<Decoded<'a>>),
+}
+
+impl Observer {
+    /// Reads the headers of a frame and asks for the memory of its flow.
+    #[inline]
+    pub(super) fn look<'a>(&self, frame: Frame<'a>) -> Ahead<'a> {
+        let Frame { link, bytes, wire_length, .. } = frame;
+        let decode = &self.options.decode;
+        if self.options.shortcuts
+            && let Some(plain) = Plain::of(link, bytes, wire_length, decode)
+        {
+            let (key, from_low) = match plain.ends() {
+                PlainEnds::V4(source, destination) => FlowKey::v4(source, destination, plain.protocol()),
+                PlainEnds::V6(source, destination) => FlowKey::v6(source, destination, plain.protocol()),
+            };
+            let ends = self.ends_of(key, from_low, plain.udp().as_ref());
+            return Ahead { frame, reading: Reading::Plain(plain), ends };
+        }
+        let decoded = decode::decode_by_layers(link, bytes, wire_length, decode);
+        let ends = self.ends(&decoded);
+        Ahead { frame, reading: Reading::Layers(Box::new(decoded)), ends }
+    }
+
+    /// Who talks to whom in `decoded`; `None` when nobody does, or another observer has the flow.
+    pub(super) fn ends(&self, decoded: &Decoded<'_>) -> Option<Ends> {
+        let network = decoded.network.as_ref()?;
+        let (source_port, destination_port) = match &decoded.transport {
+            Transport::Tcp(tcp) => (tcp.source_port, tcp.destination_port),
+            Transport::Udp(udp) => (udp.source_port, udp.destination_port),
+            Transport::Sctp { source_port, destination_port, .. } => (*source_port, *destination_port),
+            Transport::Icmp { .. } | Transport::Other { .. } => (0, 0),
+            Transport::None | Transport::Fragment { .. } => return None,
+        };
+        let source = Endpoint { address: network.source, port: source_port };
+        let destination = Endpoint { address: network.destination, port: destination_port };
+        let (key, from_low) = FlowKey::directed(decoded.tenant, source, destination, network.protocol);
+        let udp = if let Transport::Udp(udp) = &decoded.transport { Some(udp) } else { None };
+        self.ends_of(key, from_low, udp)
+    }
+
+    #[inline]
+    fn ends_of(&self, key: FlowKey, from_low: bool, udp: Option<&UdpView<'_>>) -> Option<Ends> {
+        if self.options.shards > 1
+            && StableHash::of(&key).finish() % self.options.shards != self.options.shard
+        {
+            return None;
+        }
+        let dns = udp.and_then(|udp| {
+            if self.options.shortcuts {
+                outlined_dns_service(udp)
+            } else {
+                dns_service(udp).map(|service| (service, None))
+            }
+        });
+        let dns = dns.filter(|(service, _)| !self.options.dns_flows || *service != DnsService::Dns);
+        let hash = dns.is_none().then(|| self.flows.prefetch(&key));
+        Some(Ends { key, from_low, dns, hash, likely: None })
     }
 }
 

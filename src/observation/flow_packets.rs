@@ -25,26 +25,27 @@ impl Observer {
     /// A segment that changes nothing but the totals of its flow: the connection stands, has told all that it
     /// tells before its end, and nobody reads its payload. That is nearly every segment of bulk traffic, and it
     /// costs its headers and this one place of the table.
-    pub(super) fn settled_segment(&mut self, frame: &Frame<'_>, tcp: &TcpView<'_>, ends: &Ends) -> bool {
+    #[inline]
+    pub(super) fn settled_segment(&mut self, frame: &Frame<'_>, flags: u8, payload: usize, ends: &Ends) -> bool {
         const PLAIN: u8 = TcpView::ACK | TcpView::PSH | TcpView::ECE | TcpView::CWR;
 
         let Some(flow) = ends.likely.and_then(|place| self.flows.get_mut(place)) else { return false };
         if !flow.data.settled
-            || tcp.flags & TcpView::ACK == 0
-            || tcp.flags & !PLAIN != 0
+            || flags & TcpView::ACK == 0
+            || flags & !PLAIN != 0
             || flow.key != ends.key
             || flow.deadline() <= self.clock
         {
             return false;
         }
-        let direction = flow.direction(ends.source());
+        let direction = flow.direction(ends.from_low);
         flow.last = flow.last.max(frame.time);
         flow.touched = self.clock;
         if let Some(totals) = flow.data.totals.get_mut(direction.index()) {
             totals.packets += 1;
             totals.bytes += u64::from(frame.wire_length);
-            totals.payload += u64::from(tcp.payload_length);
-            totals.tcp_flags |= tcp.flags;
+            totals.payload += payload as u64;
+            totals.tcp_flags |= flags;
         }
         true
     }
@@ -52,12 +53,11 @@ impl Observer {
     /// The flow of a packet, made when there is none, with the packet counted in it.
     pub(super) fn flow_of(&mut self, packet: &Packet<'_>, out: &mut ObservationBatch) -> Option<u32> {
         let Ends { key, likely, .. } = packet.ends;
-        let source = packet.ends.source();
         let mut index = self.flows.find_likely(key, *likely);
         if let Some(found) = index
             && let Some(flow) = self.flows.get_mut(found)
         {
-            let direction = flow.direction(source);
+            let direction = flow.direction(packet.ends.from_low);
             let reopened = matches!(&packet.decoded.transport,
                 Transport::Tcp(tcp) if flow.tcp.is_reopened_by(tcp, direction));
             let end = if flow.deadline() <= self.clock {
@@ -80,7 +80,7 @@ impl Observer {
         let flow = self.flows.get_mut(index)?;
         flow.last = flow.last.max(packet.time);
         flow.touched = self.clock;
-        let direction = flow.direction(source);
+        let direction = flow.direction(packet.ends.from_low);
         let totals = flow.data.totals.get_mut(direction.index())?;
         totals.packets += 1;
         totals.bytes += u64::from(packet.wire_length);
@@ -111,7 +111,7 @@ impl Observer {
         let id = if is_dns { dns_flow_id(key) } else { flow_id(key, packet.time) };
         let flow = Flow {
             key: *key,
-            client_is_low: client == key.low,
+            client_is_low: client == key.low(),
             first: packet.time,
             last: packet.time,
             touched: self.clock,
@@ -131,7 +131,7 @@ impl Observer {
             },
         };
         let identity = identity_of(&flow);
-        let direction = flow.direction(source);
+        let direction = flow.direction(packet.ends.from_low);
         let mut evicted = Vec::new();
         let index = self.flows.insert(flow, &mut |old| evicted.push(old));
         for old in evicted {
@@ -151,7 +151,7 @@ impl Observer {
         out: &mut ObservationBatch,
     ) {
         let Some(flow) = self.flows.get_mut(index) else { return };
-        let direction = flow.direction(packet.ends.source());
+        let direction = flow.direction(packet.ends.from_low);
         let was_over = flow.tcp.is_over();
         let was_opening = flow.tcp.is_opening();
         flow.tcp.segment(tcp, direction);
@@ -247,7 +247,7 @@ impl Observer {
         out: &mut ObservationBatch,
     ) {
         let Some(flow) = self.flows.get_mut(index) else { return };
-        let direction = flow.direction(packet.ends.source());
+        let direction = flow.direction(packet.ends.from_low);
         let identity = identity_of(flow);
         let data = &mut flow.data;
         data.totals[direction.index()].payload += u64::from(udp.payload_length);
@@ -322,7 +322,7 @@ impl Observer {
             gap_bytes.reverse();
         }
         let app_protocol = match data.inspection.as_deref() {
-            Some(inspection) if flow.key.protocol == TCP => inspection.tcp.app(),
+            Some(inspection) if flow.key.protocol() == TCP => inspection.tcp.app(),
             Some(inspection) => inspection.udp.app(),
             None => "",
         };

@@ -7,18 +7,16 @@
 use super::{
     batch::ObservationBatch,
     counters::Counters,
-    datagrams::{dns_service, outlined_dns_service},
-    ends::{AHEAD, Ahead, Ends, Packet, dns_flow_id, dns_tuple},
+    ends::{AHEAD, Ahead, Ends, Packet, Reading, dns_flow_id, dns_tuple},
     flow_packets::Cause,
     holders::Holders,
     tracked::Tracked,
     vocabulary::{DnsService, FlowEnd, FlowIdentity, Head, Order, QuietDns},
 };
 use crate::{
-    decode::{self, DecodeOptions, Decoded, Transport, UdpView},
+    decode::{self, DecodeOptions, Decoded, Plain, Transport, UdpView},
     flow::{
-        Endpoint, FiveTuple, Flow, FlowKey, FlowTable, FragmentOutcome, Fragments, ReassemblyBudget, Refusal,
-        StableHash,
+        FiveTuple, Flow, FlowTable, FragmentOutcome, Fragments, ReassemblyBudget, Refusal,
     },
     limits,
     protocol::dns::Outline,
@@ -74,8 +72,9 @@ pub struct Observer {
     pub(super) counters: Counters,
     /// The latest packet time; it never goes back.
     pub(super) clock: Timestamp,
-    first: Option<Timestamp>,
-    /// Number of the latest frame.
+    /// The earliest packet time; the latest there is before the first packet.
+    first: Timestamp,
+    /// Number of the latest frame, 0 before the first.
     last_number: u64,
     expired: Vec<Flow<Tracked>>,
     ending: Option<Ending>,
@@ -105,7 +104,7 @@ impl Observer {
             holders: Holders::new(limits::INSPECTION_BYTES / shards as usize),
             counters: Counters::default(),
             clock: Timestamp::MIN,
-            first: None,
+            first: Timestamp::MAX,
             last_number: 0,
             expired: Vec::new(),
             ending: None,
@@ -122,30 +121,28 @@ impl Observer {
         screen: Option<&dyn Screen>,
         out: &mut ObservationBatch,
     ) {
-        let decode = if self.options.shortcuts { decode::decode } else { decode::decode_by_layers };
         let mut rest = frames.frames();
-        let mut ahead = Ahead::default();
+        let mut ahead = Vec::with_capacity(AHEAD);
         loop {
             ahead.clear();
-            for frame in rest.by_ref().take(AHEAD) {
-                ahead.frames.push(frame);
-                ahead.decoded.push(decode(frame.link, frame.bytes, frame.wire_length, &self.options.decode));
-            }
-            if ahead.frames.is_empty() {
+            ahead.extend(rest.by_ref().take(AHEAD).map(|frame| self.look(frame)));
+            if ahead.is_empty() {
                 return;
             }
-            ahead.ends.extend(ahead.decoded.iter().map(|decoded| self.ends(decoded)));
             if self.options.shortcuts {
-                for ends in ahead.ends.iter_mut().flatten() {
+                for ends in ahead.iter_mut().filter_map(|one| one.ends.as_mut()) {
                     ends.likely = ends.hash.and_then(|hash| self.flows.likely(hash));
                 }
             }
-            for ((frame, decoded), ends) in ahead.frames.iter().zip(&ahead.decoded).zip(&ahead.ends) {
+            for Ahead { frame, reading, ends } in &ahead {
                 self.advance(frame.time, frame.number, out);
-                if filter.as_mut().is_none_or(|filter| filter.matches(frame)) {
-                    self.frame(frame, decoded, ends.as_ref(), screen, out);
-                } else {
+                if filter.as_mut().is_some_and(|filter| !filter.matches(frame)) {
                     self.counters.filtered += 1;
+                    continue;
+                }
+                match reading {
+                    Reading::Plain(plain) => self.plain(frame, plain, ends.as_ref(), screen, out),
+                    Reading::Layers(decoded) => self.layers(frame, decoded, ends.as_ref(), screen, out),
                 }
             }
         }
@@ -153,7 +150,7 @@ impl Observer {
 
     /// The earliest and the latest packet time; `None` before the first packet.
     pub fn span(&self) -> Option<(Timestamp, Timestamp)> {
-        self.first.map(|first| (first, self.clock))
+        (self.last_number > 0).then_some((self.first, self.clock))
     }
 
     /// The end of input: every flow ends, in the order of their first packets. Tells of a part of them, those that
@@ -196,35 +193,28 @@ impl Observer {
         counters
     }
 
-    /// Who talks to whom in `decoded`; `None` when nobody does, or another observer has the flow.
-    fn ends(&self, decoded: &Decoded<'_>) -> Option<Ends> {
-        let network = decoded.network.as_ref()?;
-        let (source_port, destination_port) = match &decoded.transport {
-            Transport::Tcp(tcp) => (tcp.source_port, tcp.destination_port),
-            Transport::Udp(udp) => (udp.source_port, udp.destination_port),
-            Transport::Sctp { source_port, destination_port, .. } => (*source_port, *destination_port),
-            Transport::Icmp { .. } | Transport::Other { .. } => (0, 0),
-            Transport::None | Transport::Fragment { .. } => return None,
-        };
-        let source = Endpoint { address: network.source, port: source_port };
-        let destination = Endpoint { address: network.destination, port: destination_port };
-        let key = FlowKey::new(decoded.tenant, source, destination, network.protocol);
-        if self.options.shards > 1
-            && StableHash::of(&key).finish() % self.options.shards != self.options.shard
-        {
-            return None;
+    /// A plain frame. What usual traffic mostly consists of is done with its headers alone.
+    #[inline]
+    fn plain(
+        &mut self,
+        frame: &Frame<'_>,
+        plain: &Plain<'_>,
+        ends: Option<&Ends>,
+        screen: Option<&dyn Screen>,
+        out: &mut ObservationBatch,
+    ) {
+        self.counters.plain(frame, plain);
+        let Some(ends) = ends else { return };
+        match plain.tcp_flags() {
+            Some(flags) if self.settled_segment(frame, flags, plain.payload_length(), ends) => {}
+            Some(_) => self.packet(frame, &plain.decoded(), ends, out),
+            None if self.is_quiet(frame, plain.udp(), || plain.has_wrong_checksum(), ends, screen, out) => {}
+            None => self.packet(frame, &plain.decoded(), ends, out),
         }
-        let dns = match &decoded.transport {
-            Transport::Udp(udp) if self.options.shortcuts => outlined_dns_service(udp),
-            Transport::Udp(udp) => dns_service(udp).map(|service| (service, None)),
-            _ => None,
-        };
-        let dns = dns.filter(|(service, _)| !self.options.dns_flows || *service != DnsService::Dns);
-        let hash = dns.is_none().then(|| self.flows.prefetch(&key));
-        Some(Ends { from_low: key.low == source, key, hash, dns, likely: None })
     }
 
-    fn frame(
+    /// A frame that was read layer by layer.
+    fn layers(
         &mut self,
         frame: &Frame<'_>,
         decoded: &Decoded<'_>,
@@ -233,13 +223,21 @@ impl Observer {
         out: &mut ObservationBatch,
     ) {
         self.counters.frame(frame, decoded);
-        match ends {
-            Some(ends) if self.is_quiet(frame, decoded, ends, screen, out) => {}
-            Some(ends) => self.packet(frame, decoded, ends, out),
-            None if matches!(decoded.transport, Transport::Fragment { .. }) => {
+        let Some(ends) = ends else {
+            if matches!(decoded.transport, Transport::Fragment { .. }) {
                 self.datagram_or_fragment(frame, decoded, 0, out);
             }
-            None => {}
+            return;
+        };
+        let is_done = match &decoded.transport {
+            Transport::Tcp(tcp) => self.settled_segment(frame, tcp.flags, tcp.payload_length as usize, ends),
+            Transport::Udp(udp) => {
+                self.is_quiet(frame, Some(*udp), || decoded.has_wrong_checksum(), ends, screen, out)
+            }
+            _ => false,
+        };
+        if !is_done {
+            self.packet(frame, decoded, ends, out);
         }
     }
 
@@ -247,26 +245,27 @@ impl Observer {
     fn is_quiet(
         &mut self,
         frame: &Frame<'_>,
-        decoded: &Decoded<'_>,
+        udp: Option<UdpView<'_>>,
+        has_wrong_checksum: impl Fn() -> bool,
         ends: &Ends,
         screen: Option<&dyn Screen>,
         out: &mut ObservationBatch,
     ) -> bool {
-        let (Some(screen), Transport::Udp(udp)) = (screen, &decoded.transport) else { return false };
+        let (Some(screen), Some(udp)) = (screen, udp) else { return false };
         let Some((DnsService::Dns, Some(places))) = ends.dns else { return false };
         let outline = places.of(udp.payload);
-        let tuple = dns_tuple(udp, ends).1;
+        let tuple = dns_tuple(&udp, ends).1;
         if !screen.is_unlisted(&tuple, &outline) {
             return false;
         }
         if self.options.decode.checksums {
-            self.counters.verify_checksum(decoded);
+            self.counters.bad_checksums[1] += u64::from(has_wrong_checksum());
         }
         self.counters.dns_messages += 1;
         let is_response = outline.is_response();
         let quiet = QuietDns {
             time: frame.time,
-            tenant: ends.key.tenant,
+            tenant: ends.key.tenant(),
             client: tuple.client.address,
             server: tuple.server.address,
             answer: (is_response && outline.has_answers()).then_some(outline),
@@ -311,15 +310,19 @@ impl Observer {
     }
 
     /// Lets packet time go on; flows whose timeout has passed end before the frame is looked at.
+    #[inline]
     fn advance(&mut self, time: Timestamp, number: u64, out: &mut ObservationBatch) {
-        self.clock = self.clock.max(time);
         self.last_number = number;
-        self.first = Some(self.first.map_or(time, |first| first.min(time)));
-        if self.flows.is_due(self.clock) {
-            self.expire(number, out);
+        self.first = self.first.min(time);
+        if time > self.clock {
+            self.clock = time;
+            if self.flows.is_due(time) {
+                self.expire(number, out);
+            }
         }
     }
 
+    #[cold]
     fn expire(&mut self, number: u64, out: &mut ObservationBatch) {
         let mut expired = std::mem::take(&mut self.expired);
         self.flows.advance(self.clock, &mut |flow| expired.push(flow));
@@ -332,11 +335,6 @@ impl Observer {
     }
 
     fn packet(&mut self, frame: &Frame<'_>, decoded: &Decoded<'_>, ends: &Ends, out: &mut ObservationBatch) {
-        if let Transport::Tcp(tcp) = &decoded.transport
-            && self.settled_segment(frame, tcp, ends)
-        {
-            return;
-        }
         let packet =
             Packet { number: frame.number, time: frame.time, wire_length: frame.wire_length, ends, decoded };
         if let (Transport::Udp(udp), Some((service, _))) = (&decoded.transport, ends.dns) {
@@ -366,7 +364,7 @@ impl Observer {
         let flow = FlowIdentity {
             id: dns_flow_id(key),
             tuple,
-            tenant: key.tenant,
+            tenant: key.tenant(),
             vlan: packet.decoded.vlan,
             tunnel: packet.decoded.tunnel,
         };

@@ -92,7 +92,7 @@ pub fn identity_of(flow: &Flow<Tracked>) -> FlowIdentity {
     FlowIdentity {
         id: flow.data.id,
         tuple,
-        tenant: flow.key.tenant,
+        tenant: flow.key.tenant(),
         vlan: flow.data.vlan,
         tunnel: flow.data.tunnel.as_deref().copied(),
     }
