@@ -34,8 +34,8 @@ use walk::{Next, Walk};
 
 pub use anomaly::{Anomalies, Anomaly, Layer, Stop, StopReason};
 pub use link::LinkType;
-pub use plain::{Plain, PlainEnds};
 pub use packet::{Decoded, Fragment, Network, TcpView, Transport, Tunnel, TunnelKind, UdpView, VlanStack};
+pub use plain::{Plain, PlainEnds, PlainSegment};
 pub use tenant::{Tenant, TenantKind};
 
 /// What decoding does beyond the plain walk; the default is nothing.

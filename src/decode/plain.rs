@@ -27,7 +27,7 @@ pub struct Plain<'a> {
     payload_at: u8,
     /// The tag's control information.
     vlan: Option<u16>,
-    bad_checksum: bool,
+    wrong_checksum: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +42,21 @@ enum TransportHeader<'a> {
     Udp(&'a [u8; UDP_HEADER]),
 }
 
+/// A plain TCP segment without its addresses.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PlainSegment {
+    /// As [`TcpView::flags`].
+    pub flags: u8,
+    /// Bytes of its payload.
+    pub payload_length: u32,
+    /// Whether the addresses are IPv6.
+    pub is_v6: bool,
+    /// Whether it has a VLAN tag.
+    pub is_tagged: bool,
+    /// Whether the IPv4 header's checksum was verified and is wrong.
+    pub has_wrong_ipv4_checksum: bool,
+}
+
 /// Source and destination of a plain frame, addresses as numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PlainEnds {
@@ -53,7 +68,7 @@ pub enum PlainEnds {
 
 impl<'a> Plain<'a> {
     /// Reads a frame of `wire_length` bytes, of which `frame` are captured, or declines.
-    #[inline]
+    #[inline(always)]
     pub fn of(link: LinkType, frame: &'a [u8], wire_length: u32, options: &DecodeOptions) -> Option<Self> {
         if link != LinkType::ETHERNET || wire_length as usize != frame.len() {
             return None;
@@ -80,9 +95,9 @@ impl<'a> Plain<'a> {
             protocol::UDP => udp(segment)?,
             _ => return None,
         };
-        let bad_checksum =
+        let wrong_checksum =
             options.checksums && matches!(network, IpHeader::V4(header) if !checksum::is_right(header));
-        Some(Self { network, transport, segment, payload_at, vlan, bad_checksum })
+        Some(Self { network, transport, segment, payload_at, vlan, wrong_checksum })
     }
 
     /// Who talks to whom.
@@ -138,17 +153,27 @@ impl<'a> Plain<'a> {
 
     /// Whether the IPv4 header's checksum was verified and is wrong.
     #[inline]
-    pub const fn has_bad_checksum(&self) -> bool {
-        self.bad_checksum
+    pub const fn has_wrong_ipv4_checksum(&self) -> bool {
+        self.wrong_checksum
     }
 
-    /// A TCP segment's flags, as [`TcpView::flags`].
+    /// What a connection that is known wants to know of the TCP segment, if it is one.
     #[inline]
-    pub const fn tcp_flags(&self) -> Option<u8> {
-        match self.transport {
-            TransportHeader::Tcp(header) => Some(header[13]),
-            TransportHeader::Udp(_) => None,
-        }
+    pub fn segment(&self) -> Option<PlainSegment> {
+        let TransportHeader::Tcp(header) = self.transport else { return None };
+        Some(PlainSegment {
+            flags: header[13],
+            payload_length: self.payload().len() as u32,
+            is_v6: self.is_v6(),
+            is_tagged: self.is_tagged(),
+            has_wrong_ipv4_checksum: self.wrong_checksum,
+        })
+    }
+
+    /// The transport header and its payload.
+    #[inline]
+    pub const fn datagram(&self) -> &'a [u8] {
+        self.segment
     }
 
     /// The UDP datagram, if it is one.
@@ -158,12 +183,6 @@ impl<'a> Plain<'a> {
             TransportHeader::Tcp(_) => None,
             TransportHeader::Udp(header) => Some(self.udp_view(header)),
         }
-    }
-
-    /// Bytes of the payload.
-    #[inline]
-    pub const fn payload_length(&self) -> usize {
-        self.segment.len().saturating_sub(self.payload_at as usize)
     }
 
     /// As [`Decoded::has_wrong_checksum`].
@@ -214,13 +233,14 @@ impl<'a> Plain<'a> {
             vlan.push(tag);
         }
         let mut anomalies = Anomalies::default();
-        if self.bad_checksum {
+        if self.wrong_checksum {
             anomalies.add(Anomaly::Ipv4Checksum);
         }
         let segment = self.segment;
         Decoded { network: Some(network), transport, segment, vlan, anomalies, ..Decoded::default() }
     }
 
+    #[inline]
     fn payload(&self) -> &'a [u8] {
         self.segment.get(usize::from(self.payload_at)..).unwrap_or_default()
     }
@@ -252,7 +272,7 @@ impl<'a> Plain<'a> {
 }
 
 /// Source and destination of an IPv6 header.
-#[inline]
+#[inline(always)]
 fn v6_addresses(header: &[u8; 40]) -> (&[u8; 16], &[u8; 16]) {
     const NONE: &[u8; 16] = &[0; 16];
 
@@ -262,13 +282,13 @@ fn v6_addresses(header: &[u8; 40]) -> (&[u8; 16], &[u8; 16]) {
 }
 
 /// The first `length` bytes, if what follows is padding or a checksum.
-#[inline]
+#[inline(always)]
 fn without_padding(packet: &[u8], length: usize, frame_length: usize) -> Option<&[u8]> {
     let (packet, behind) = packet.split_at_checked(length)?;
     (behind.len() <= 4 || frame_length <= 64).then_some(packet)
 }
 
-#[inline]
+#[inline(always)]
 fn ipv4(packet: &[u8], frame_length: usize) -> Option<(IpHeader<'_>, u8, &[u8])> {
     const DO_NOT_FRAGMENT: u16 = 0x4000;
 
@@ -282,7 +302,7 @@ fn ipv4(packet: &[u8], frame_length: usize) -> Option<(IpHeader<'_>, u8, &[u8])>
     Some((IpHeader::V4(header), header[9], segment))
 }
 
-#[inline]
+#[inline(always)]
 fn ipv6(packet: &[u8], frame_length: usize) -> Option<(IpHeader<'_>, u8, &[u8])> {
     let (header, rest) = packet.split_first_chunk::<40>()?;
     let payload_length = usize::from(u16::from_be_bytes([header[4], header[5]]));
@@ -293,7 +313,7 @@ fn ipv6(packet: &[u8], frame_length: usize) -> Option<(IpHeader<'_>, u8, &[u8])>
     Some((IpHeader::V6(header), header[6], segment))
 }
 
-#[inline]
+#[inline(always)]
 fn tcp(segment: &[u8]) -> Option<(TransportHeader<'_>, u8)> {
     let (header, rest) = segment.split_first_chunk::<20>()?;
     let payload_at = (header[12] >> 4) * 4;
@@ -301,7 +321,7 @@ fn tcp(segment: &[u8]) -> Option<(TransportHeader<'_>, u8)> {
     are_sound_tcp_options(options).then_some((TransportHeader::Tcp(header), payload_at))
 }
 
-#[inline]
+#[inline(always)]
 fn udp(datagram: &[u8]) -> Option<(TransportHeader<'_>, u8)> {
     let header = datagram.first_chunk::<UDP_HEADER>()?;
     let source_port = u16::from_be_bytes([header[0], header[1]]);

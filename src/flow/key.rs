@@ -52,7 +52,7 @@ pub struct FiveTuple {
 ///
 /// Both ends are of one family, that of the IP header which named them; of an IPv4 and an IPv6 address, which no
 /// header has, the former is kept as mapped (RFC 4291 section 2.5.5.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlowKey {
     /// From the top: the tenant's kind (8 bits), the protocol (8), whether the addresses are IPv6 (16), and then the
     /// ports, the low end's first (16 each).

@@ -1,7 +1,7 @@
 //! What an observer counted: every frame has a named fate.
 
 use crate::{
-    decode::{Anomaly, Decoded, Plain, StopReason, Transport, TunnelKind},
+    decode::{Anomaly, Decoded, Plain, PlainSegment, StopReason, Transport, TunnelKind},
     flow::{FragmentCounters, ReassemblyCounters, TableCounters},
     source::Frame,
 };
@@ -123,16 +123,28 @@ impl Counters {
         self.datagram(decoded);
     }
 
-    /// The same for a plain frame.
+    /// The same for a plain TCP segment.
     #[inline]
-    pub fn plain(&mut self, frame: &Frame<'_>, plain: &Plain<'_>) {
+    pub fn plain_segment(&mut self, frame: &Frame<'_>, segment: &PlainSegment) {
+        self.plain(frame, segment.is_v6, segment.is_tagged, segment.has_wrong_ipv4_checksum);
+        self.protocols[2] += 1;
+    }
+
+    /// The same for a plain UDP datagram.
+    #[inline]
+    pub fn plain_datagram(&mut self, frame: &Frame<'_>, plain: &Plain<'_>) {
+        self.plain(frame, plain.is_v6(), plain.is_tagged(), plain.has_wrong_ipv4_checksum());
+        self.protocols[3] += 1;
+    }
+
+    #[inline]
+    fn plain(&mut self, frame: &Frame<'_>, is_v6: bool, is_tagged: bool, has_wrong_checksum: bool) {
         self.frames += 1;
         self.bytes += frame.bytes.len() as u64;
         self.decoded += 1;
-        self.vlans[0] += u64::from(plain.is_tagged());
-        self.protocols[usize::from(plain.is_v6())] += 1;
-        self.protocols[if plain.tcp_flags().is_some() { 2 } else { 3 }] += 1;
-        self.bad_ipv4_checksums += u64::from(plain.has_bad_checksum());
+        self.vlans[0] += u64::from(is_tagged);
+        self.protocols[usize::from(is_v6)] += 1;
+        self.bad_ipv4_checksums += u64::from(has_wrong_checksum);
     }
 
     /// Verifies the checksum of a TCP segment or UDP datagram whose payload is to be read.

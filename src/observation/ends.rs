@@ -6,7 +6,7 @@ use super::{
     vocabulary::DnsService,
 };
 use crate::{
-    decode::{self, Decoded, Plain, PlainEnds, TcpView, Transport, UdpView},
+    decode::{self, Decoded, Plain, PlainEnds, PlainSegment, TcpView, Transport, UdpView},
     flow::{Direction, Endpoint, FiveTuple, FlowKey, StableHash},
     protocol::dns::Places,
     source::Frame,
@@ -17,7 +17,7 @@ use crate::{
 const UDP: u8 = 17;
 
 /// Who talks to whom in a datagram, and where its flow likely stands.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Ends {
     pub(super) key: FlowKey,
     /// Whether the key's lower end sent it.
@@ -44,41 +44,81 @@ impl Ends {
 /// processor then waits for the memory of many of them at once, not of one after the other.
 pub(super) const AHEAD: usize = 32;
 
-/// A frame with what can be known of it before its turn comes.
+/// A frame with what can be known of it before its turn comes. It is filled in where it stands and used for one
+/// frame after the other: moving it would cost more than reading the headers.
 pub(super) struct Ahead<'a> {
     pub(super) frame: Frame<'a>,
-    pub(super) reading: Reading<'a>,
-    /// `None` when nobody talks to anybody, or another observer has the flow.
-    pub(super) ends: Option<Ends>,
+    pub(super) reading: Reading,
+    /// Of a plain TCP segment.
+    pub(super) segment: PlainSegment,
+    /// Of a plain UDP datagram, header and payload.
+    pub(super) datagram: &'a [u8],
+    /// Whether `ends` counts: not when nobody talks to anybody, or another observer has the flow.
+    pub(super) is_ours: bool,
+    pub(super) ends: Ends,
+}
+
+impl<'a> From<Frame<'a>> for Ahead<'a> {
+    fn from(frame: Frame<'a>) -> Self {
+        Self {
+            frame,
+            reading: Reading::Datagram,
+            segment: PlainSegment::default(),
+            datagram: &[],
+            is_ours: false,
+            ends: Ends::default(),
+        }
+    }
 }
 
 /// How far a frame has been read.
-pub(super) enum Reading<'a> {
-    /// It is plain; only where its headers are is known.
-    Plain(Plain<'a>),
-    /// It was decoded layer by layer.
-    Layers(Box<Decoded<'a>>),
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Reading {
+    /// A plain TCP segment.
+    Segment,
+    /// A plain UDP datagram.
+    Datagram,
+    /// It was decoded layer by layer, and stands at this place of the list of those.
+    Layers(u32),
 }
 
 impl Observer {
-    /// Reads the headers of a frame and asks for the memory of its flow.
-    #[inline]
-    pub(super) fn look<'a>(&self, frame: Frame<'a>) -> Ahead<'a> {
-        let Frame { link, bytes, wire_length, .. } = frame;
-        let decode = &self.options.decode;
-        if self.options.shortcuts
-            && let Some(plain) = Plain::of(link, bytes, wire_length, decode)
-        {
-            let (key, from_low) = match plain.ends() {
-                PlainEnds::V4(source, destination) => FlowKey::v4(source, destination, plain.protocol()),
-                PlainEnds::V6(source, destination) => FlowKey::v6(source, destination, plain.protocol()),
-            };
-            let ends = self.ends_of(key, from_low, plain.udp().as_ref());
-            return Ahead { frame, reading: Reading::Plain(plain), ends };
+    /// Reads the headers of `ahead`'s frame and asks for the memory of its flow. What is not plain goes into `layers`.
+    #[inline(always)]
+    pub(super) fn look<'a>(&self, ahead: &mut Ahead<'a>, layers: &mut Vec<Decoded<'a>>) {
+        let Frame { link, bytes, wire_length, .. } = ahead.frame;
+        match Plain::of(link, bytes, wire_length, &self.options.decode).filter(|_| self.options.shortcuts) {
+            Some(plain) => {
+                let ends = &mut ahead.ends;
+                let protocol = plain.protocol();
+                (ends.key, ends.from_low) = match plain.ends() {
+                    PlainEnds::V4(source, destination) => FlowKey::v4(source, destination, protocol),
+                    PlainEnds::V6(source, destination) => FlowKey::v6(source, destination, protocol),
+                };
+                match plain.segment() {
+                    Some(segment) => {
+                        (ahead.reading, ahead.segment) = (Reading::Segment, segment);
+                        ahead.is_ours = self.take_on(ends, None);
+                    }
+                    None => {
+                        (ahead.reading, ahead.datagram) = (Reading::Datagram, plain.datagram());
+                        ahead.is_ours = self.take_on(ends, plain.udp().as_ref());
+                    }
+                }
+            }
+            None => self.look_deeper(ahead, layers),
         }
-        let decoded = decode::decode_by_layers(link, bytes, wire_length, decode);
-        let ends = self.ends(&decoded);
-        Ahead { frame, reading: Reading::Layers(Box::new(decoded)), ends }
+    }
+
+    fn look_deeper<'a>(&self, ahead: &mut Ahead<'a>, layers: &mut Vec<Decoded<'a>>) {
+        let Frame { link, bytes, wire_length, .. } = ahead.frame;
+        let decoded = decode::decode_by_layers(link, bytes, wire_length, &self.options.decode);
+        ahead.reading = Reading::Layers(layers.len() as u32);
+        match self.ends(&decoded) {
+            Some(ends) => (ahead.is_ours, ahead.ends) = (true, ends),
+            None => ahead.is_ours = false,
+        }
+        layers.push(decoded);
     }
 
     /// Who talks to whom in `decoded`; `None` when nobody does, or another observer has the flow.
@@ -95,26 +135,31 @@ impl Observer {
         let destination = Endpoint { address: network.destination, port: destination_port };
         let (key, from_low) = FlowKey::directed(decoded.tenant, source, destination, network.protocol);
         let udp = if let Transport::Udp(udp) = &decoded.transport { Some(udp) } else { None };
-        self.ends_of(key, from_low, udp)
+        let mut ends = Ends { key, from_low, ..Ends::default() };
+        self.take_on(&mut ends, udp).then_some(ends)
     }
 
-    #[inline]
-    fn ends_of(&self, key: FlowKey, from_low: bool, udp: Option<&UdpView<'_>>) -> Option<Ends> {
+    /// Completes `ends`, of which key and direction are known; whether the flow is this observer's.
+    #[inline(always)]
+    fn take_on(&self, ends: &mut Ends, udp: Option<&UdpView<'_>>) -> bool {
         if self.options.shards > 1
-            && StableHash::of(&key).finish() % self.options.shards != self.options.shard
+            && StableHash::of(&ends.key).finish() % self.options.shards != self.options.shard
         {
-            return None;
+            return false;
         }
-        let dns = udp.and_then(|udp| {
-            if self.options.shortcuts {
-                outlined_dns_service(udp)
-            } else {
-                dns_service(udp).map(|service| (service, None))
-            }
-        });
-        let dns = dns.filter(|(service, _)| !self.options.dns_flows || *service != DnsService::Dns);
-        let hash = dns.is_none().then(|| self.flows.prefetch(&key));
-        Some(Ends { key, from_low, dns, hash, likely: None })
+        let dns = udp.and_then(|udp| self.dns_of(udp));
+        (ends.dns, ends.hash) = (dns, dns.is_none().then(|| self.flows.prefetch(&ends.key)));
+        ends.likely = None;
+        true
+    }
+
+    fn dns_of(&self, udp: &UdpView<'_>) -> Option<(DnsService, Option<Places>)> {
+        let dns = if self.options.shortcuts {
+            outlined_dns_service(udp)
+        } else {
+            dns_service(udp).map(|service| (service, None))
+        };
+        dns.filter(|(service, _)| !self.options.dns_flows || *service != DnsService::Dns)
     }
 }
 

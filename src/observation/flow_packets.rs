@@ -26,7 +26,13 @@ impl Observer {
     /// tells before its end, and nobody reads its payload. That is nearly every segment of bulk traffic, and it
     /// costs its headers and this one place of the table.
     #[inline]
-    pub(super) fn settled_segment(&mut self, frame: &Frame<'_>, flags: u8, payload: usize, ends: &Ends) -> bool {
+    pub(super) fn settled_segment(
+        &mut self,
+        frame: &Frame<'_>,
+        flags: u8,
+        payload: u32,
+        ends: &Ends,
+    ) -> bool {
         const PLAIN: u8 = TcpView::ACK | TcpView::PSH | TcpView::ECE | TcpView::CWR;
 
         let Some(flow) = ends.likely.and_then(|place| self.flows.get_mut(place)) else { return false };
@@ -44,7 +50,7 @@ impl Observer {
         if let Some(totals) = flow.data.totals.get_mut(direction.index()) {
             totals.packets += 1;
             totals.bytes += u64::from(frame.wire_length);
-            totals.payload += payload as u64;
+            totals.payload += u64::from(payload);
             totals.tcp_flags |= flags;
         }
         true

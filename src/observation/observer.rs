@@ -14,10 +14,8 @@ use super::{
     vocabulary::{DnsService, FlowEnd, FlowIdentity, Head, Order, QuietDns},
 };
 use crate::{
-    decode::{self, DecodeOptions, Decoded, Plain, Transport, UdpView},
-    flow::{
-        FiveTuple, Flow, FlowTable, FragmentOutcome, Fragments, ReassemblyBudget, Refusal,
-    },
+    decode::{self, DecodeOptions, Decoded, Plain, PlainSegment, Transport, UdpView},
+    flow::{FiveTuple, Flow, FlowTable, FragmentOutcome, Fragments, ReassemblyBudget, Refusal},
     limits,
     protocol::dns::Outline,
     source::{Filter, Frame, FrameBatch},
@@ -122,27 +120,40 @@ impl Observer {
         out: &mut ObservationBatch,
     ) {
         let mut rest = frames.frames();
-        let mut ahead = Vec::with_capacity(AHEAD);
+        let (mut ahead, mut layers) = (Vec::<Ahead<'_>>::with_capacity(AHEAD), Vec::new());
         loop {
-            ahead.clear();
-            ahead.extend(rest.by_ref().take(AHEAD).map(|frame| self.look(frame)));
-            if ahead.is_empty() {
-                return;
+            let mut count = 0;
+            layers.clear();
+            for frame in rest.by_ref().take(AHEAD) {
+                if ahead.len() == count {
+                    ahead.push(frame.into());
+                }
+                if let Some(ahead) = ahead.get_mut(count) {
+                    ahead.frame = frame;
+                    self.look(ahead, &mut layers);
+                }
+                count += 1;
             }
+            let Some(ahead) = ahead.get_mut(..count).filter(|ahead| !ahead.is_empty()) else { return };
             if self.options.shortcuts {
-                for ends in ahead.iter_mut().filter_map(|one| one.ends.as_mut()) {
-                    ends.likely = ends.hash.and_then(|hash| self.flows.likely(hash));
+                for Ahead { ends, is_ours, .. } in &mut *ahead {
+                    ends.likely = ends.hash.filter(|_| *is_ours).and_then(|hash| self.flows.likely(hash));
                 }
             }
-            for Ahead { frame, reading, ends } in &ahead {
-                self.advance(frame.time, frame.number, out);
-                if filter.as_mut().is_some_and(|filter| !filter.matches(frame)) {
+            for ahead in ahead {
+                self.advance(ahead.frame.time, ahead.frame.number, out);
+                if filter.as_mut().is_some_and(|filter| !filter.matches(&ahead.frame)) {
                     self.counters.filtered += 1;
                     continue;
                 }
-                match reading {
-                    Reading::Plain(plain) => self.plain(frame, plain, ends.as_ref(), screen, out),
-                    Reading::Layers(decoded) => self.layers(frame, decoded, ends.as_ref(), screen, out),
+                match ahead.reading {
+                    Reading::Segment => self.plain_segment(ahead, out),
+                    Reading::Datagram => self.plain_datagram(ahead, screen, out),
+                    Reading::Layers(place) => {
+                        if let Some(decoded) = layers.get(place as usize) {
+                            self.layers(ahead, decoded, screen, out);
+                        }
+                    }
                 }
             }
         }
@@ -193,44 +204,59 @@ impl Observer {
         counters
     }
 
-    /// A plain frame. What usual traffic mostly consists of is done with its headers alone.
-    #[inline]
-    fn plain(
-        &mut self,
-        frame: &Frame<'_>,
-        plain: &Plain<'_>,
-        ends: Option<&Ends>,
-        screen: Option<&dyn Screen>,
-        out: &mut ObservationBatch,
-    ) {
-        self.counters.plain(frame, plain);
-        let Some(ends) = ends else { return };
-        match plain.tcp_flags() {
-            Some(flags) if self.settled_segment(frame, flags, plain.payload_length(), ends) => {}
-            Some(_) => self.packet(frame, &plain.decoded(), ends, out),
-            None if self.is_quiet(frame, plain.udp(), || plain.has_wrong_checksum(), ends, screen, out) => {}
-            None => self.packet(frame, &plain.decoded(), ends, out),
+    /// A plain TCP segment: what usual traffic mostly consists of, done with its headers alone where it can be.
+    #[inline(always)]
+    fn plain_segment(&mut self, ahead: &Ahead<'_>, out: &mut ObservationBatch) {
+        let Ahead { frame, segment, ends, .. } = ahead;
+        if ahead.is_ours && self.settled_segment(frame, segment.flags, segment.payload_length, ends) {
+            self.counters.plain_segment(frame, segment);
+        } else {
+            self.plain_packet(ahead, out);
+        }
+    }
+
+    /// A plain frame that is decoded after all; its headers were read a moment ago.
+    fn plain_packet(&mut self, ahead: &Ahead<'_>, out: &mut ObservationBatch) {
+        let frame = &ahead.frame;
+        let decoded = decode::decode(frame.link, frame.bytes, frame.wire_length, &self.options.decode);
+        self.counters.frame(frame, &decoded);
+        if ahead.is_ours {
+            self.packet(frame, &decoded, &ahead.ends, out);
+        }
+    }
+
+    /// A plain UDP datagram.
+    fn plain_datagram(&mut self, ahead: &Ahead<'_>, screen: Option<&dyn Screen>, out: &mut ObservationBatch) {
+        let Ahead { frame, ends, .. } = ahead;
+        let plain = || Plain::of(frame.link, frame.bytes, frame.wire_length, &self.options.decode);
+        if ahead.is_ours
+            && let Some(plain) = plain()
+            && self.is_quiet(frame, plain.udp(), || plain.has_wrong_checksum(), ends, screen, out)
+        {
+            self.counters.plain_datagram(frame, &plain);
+        } else {
+            self.plain_packet(ahead, out);
         }
     }
 
     /// A frame that was read layer by layer.
     fn layers(
         &mut self,
-        frame: &Frame<'_>,
+        ahead: &Ahead<'_>,
         decoded: &Decoded<'_>,
-        ends: Option<&Ends>,
         screen: Option<&dyn Screen>,
         out: &mut ObservationBatch,
     ) {
+        let Ahead { frame, ends, .. } = ahead;
         self.counters.frame(frame, decoded);
-        let Some(ends) = ends else {
+        if !ahead.is_ours {
             if matches!(decoded.transport, Transport::Fragment { .. }) {
                 self.datagram_or_fragment(frame, decoded, 0, out);
             }
             return;
-        };
+        }
         let is_done = match &decoded.transport {
-            Transport::Tcp(tcp) => self.settled_segment(frame, tcp.flags, tcp.payload_length as usize, ends),
+            Transport::Tcp(tcp) => self.settled_segment(frame, tcp.flags, tcp.payload_length, ends),
             Transport::Udp(udp) => {
                 self.is_quiet(frame, Some(*udp), || decoded.has_wrong_checksum(), ends, screen, out)
             }
