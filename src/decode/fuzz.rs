@@ -1,6 +1,11 @@
 //! The entry for fuzzing the decoder.
 
-use super::{Anomaly, DecodeOptions, Decoded, LinkType, Transport, decode, decode_datagram, walk_through};
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use super::{
+    Anomaly, DecodeOptions, Decoded, LinkType, Plain, PlainEnds, Transport, decode, decode_datagram,
+    walk_through,
+};
 
 /// Reads `data` as a frame: two bytes pick link type and options, the rest is the frame.
 ///
@@ -27,7 +32,9 @@ pub(super) fn check_frame(link: LinkType, frame: &[u8], options: &DecodeOptions)
     let whole = decode(link, frame, wire_length, options);
     assert_eq!(whole, decode(link, frame, wire_length, options));
     assert_eq!(whole, walk_through(link, frame, frame.len(), options), "the short cut leads elsewhere");
-    let _ = whole.has_wrong_checksum();
+    if let Some(plain) = Plain::of(link, frame, wire_length, options) {
+        assert_plain(&plain, &whole);
+    }
     assert_bounds(frame, &whole);
     assert!(!whole.anomalies.has(Anomaly::Truncated));
     if let Transport::Fragment { payload } = whole.transport {
@@ -41,6 +48,40 @@ pub(super) fn check_frame(link: LinkType, frame: &[u8], options: &DecodeOptions)
         assert_bounds(bytes, &part);
         assert_agreement(&whole, &part);
     }
+}
+
+/// What a plain frame says of itself in short is what it is decoded to.
+fn assert_plain(plain: &Plain<'_>, decoded: &Decoded<'_>) {
+    assert!(plain.segment().is_some() != plain.udp().is_some(), "one of the two");
+    assert!(decoded.network.is_some(), "a plain frame without IP");
+    let Some(network) = decoded.network else { return };
+    let (source, destination) = match plain.ends() {
+        PlainEnds::V4((source, from), (destination, to)) => {
+            ((Ipv4Addr::from(source).into(), from), (Ipv4Addr::from(destination).into(), to))
+        }
+        PlainEnds::V6((source, from), (destination, to)) => {
+            ((Ipv6Addr::from(source).into(), from), (Ipv6Addr::from(destination).into(), to))
+        }
+    };
+    let (transport, segment, datagram) = (decoded.transport, plain.segment(), plain.udp());
+    assert!(matches!(transport, Transport::Tcp(_)) == segment.is_some(), "{transport:?}");
+    assert!(matches!(transport, Transport::Udp(_)) == datagram.is_some(), "{transport:?}");
+    let ports = match (transport, segment, datagram) {
+        (Transport::Tcp(tcp), Some(segment), None) => {
+            assert_eq!((tcp.flags, tcp.payload_length), (segment.flags, segment.payload_length));
+            (tcp.source_port, tcp.destination_port)
+        }
+        (Transport::Udp(udp), None, Some(same)) => {
+            assert_eq!(udp, same);
+            (udp.source_port, udp.destination_port)
+        }
+        _ => return,
+    };
+    assert_eq!((source, destination), ((network.source, ports.0), (network.destination, ports.1)));
+    assert_eq!((plain.protocol(), plain.is_v6()), (network.protocol, network.source.is_ipv6()));
+    assert_eq!(plain.has_wrong_checksum(), decoded.has_wrong_checksum());
+    assert_eq!(plain.has_wrong_ipv4_checksum(), decoded.anomalies.has(Anomaly::Ipv4Checksum));
+    assert_eq!(plain.is_tagged(), !decoded.vlan.ids().is_empty());
 }
 
 /// What was found lies inside the bytes that it was found in.

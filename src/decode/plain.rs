@@ -170,12 +170,6 @@ impl<'a> Plain<'a> {
         })
     }
 
-    /// The transport header and its payload.
-    #[inline]
-    pub const fn datagram(&self) -> &'a [u8] {
-        self.segment
-    }
-
     /// The UDP datagram, if it is one.
     #[inline]
     pub fn udp(&self) -> Option<UdpView<'a>> {

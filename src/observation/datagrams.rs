@@ -133,6 +133,7 @@ fn service_of_ports(udp: &UdpView<'_>) -> Option<DnsService> {
 }
 
 /// A DNS datagram goes to the side that has the service's port; when both have it, its QR bit tells.
+#[inline]
 pub fn dns_direction(udp: &UdpView<'_>) -> Direction {
     let is_service = |port| matches!(port, DNS_PORT | MDNS_PORT | LLMNR_PORT);
     match (is_service(udp.source_port), is_service(udp.destination_port)) {

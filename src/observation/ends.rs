@@ -51,8 +51,8 @@ pub(super) struct Ahead<'a> {
     pub(super) reading: Reading,
     /// Of a plain TCP segment.
     pub(super) segment: PlainSegment,
-    /// Of a plain UDP datagram, header and payload.
-    pub(super) datagram: &'a [u8],
+    /// Of a plain UDP datagram.
+    pub(super) datagram: Option<Plain<'a>>,
     /// Whether `ends` counts: not when nobody talks to anybody, or another observer has the flow.
     pub(super) is_ours: bool,
     pub(super) ends: Ends,
@@ -64,7 +64,7 @@ impl<'a> From<Frame<'a>> for Ahead<'a> {
             frame,
             reading: Reading::Datagram,
             segment: PlainSegment::default(),
-            datagram: &[],
+            datagram: None,
             is_ours: false,
             ends: Ends::default(),
         }
@@ -101,7 +101,7 @@ impl Observer {
                         ahead.is_ours = self.take_on(ends, None);
                     }
                     None => {
-                        (ahead.reading, ahead.datagram) = (Reading::Datagram, plain.datagram());
+                        (ahead.reading, ahead.datagram) = (Reading::Datagram, Some(plain));
                         ahead.is_ours = self.take_on(ends, plain.udp().as_ref());
                     }
                 }
@@ -173,6 +173,7 @@ pub(super) struct Packet<'a> {
 }
 
 /// Which way a DNS datagram goes, and between whom.
+#[inline(always)]
 pub(super) fn dns_tuple(udp: &UdpView<'_>, ends: &Ends) -> (Direction, FiveTuple) {
     let direction = dns_direction(udp);
     let (client, server) = match direction {

@@ -14,7 +14,7 @@ use super::{
     vocabulary::{DnsService, FlowEnd, FlowIdentity, Head, Order, QuietDns},
 };
 use crate::{
-    decode::{self, DecodeOptions, Decoded, Plain, PlainSegment, Transport, UdpView},
+    decode::{self, DecodeOptions, Decoded, Transport, UdpView},
     flow::{FiveTuple, Flow, FlowTable, FragmentOutcome, Fragments, ReassemblyBudget, Refusal},
     limits,
     protocol::dns::Outline,
@@ -227,13 +227,12 @@ impl Observer {
 
     /// A plain UDP datagram.
     fn plain_datagram(&mut self, ahead: &Ahead<'_>, screen: Option<&dyn Screen>, out: &mut ObservationBatch) {
-        let Ahead { frame, ends, .. } = ahead;
-        let plain = || Plain::of(frame.link, frame.bytes, frame.wire_length, &self.options.decode);
+        let Ahead { frame, ends, datagram, .. } = ahead;
         if ahead.is_ours
-            && let Some(plain) = plain()
+            && let Some(plain) = datagram
             && self.is_quiet(frame, plain.udp(), || plain.has_wrong_checksum(), ends, screen, out)
         {
-            self.counters.plain_datagram(frame, &plain);
+            self.counters.plain_datagram(frame, plain);
         } else {
             self.plain_packet(ahead, out);
         }
