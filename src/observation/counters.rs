@@ -175,19 +175,6 @@ impl Counters {
         self.bad_ipv4_checksums += u64::from(decoded.anomalies.has(Anomaly::Ipv4Checksum));
     }
 
-    /// Forgets what was counted of frames, for observers that read the same frames as another one.
-    pub fn clear_of_frames(&mut self) {
-        *self = Self {
-            dns_messages: self.dns_messages,
-            bad_checksums: self.bad_checksums,
-            given_up: self.given_up,
-            flows: self.flows,
-            flows_active: self.flows_active,
-            reassembly: self.reassembly,
-            ..Self::default()
-        };
-    }
-
     /// All counters by their names in the statistics, in a fixed order; zeros too.
     pub fn list(&self) -> Vec<(&'static str, u64)> {
         let mut list = vec![

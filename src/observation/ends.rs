@@ -53,9 +53,20 @@ pub(super) struct Ahead<'a> {
     pub(super) segment: PlainSegment,
     /// Of a plain UDP datagram.
     pub(super) datagram: Option<Plain<'a>>,
-    /// Whether `ends` counts: not when nobody talks to anybody, or another observer has the flow.
-    pub(super) is_ours: bool,
+    pub(super) share: Share,
+    /// Where the frame is ours.
     pub(super) ends: Ends,
+}
+
+/// Whose a frame is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Share {
+    /// This observer has its flow.
+    Ours,
+    /// Another one has.
+    Others,
+    /// It shows no flow, and every observer reads it.
+    Everybodys,
 }
 
 impl<'a> From<Frame<'a>> for Ahead<'a> {
@@ -65,7 +76,7 @@ impl<'a> From<Frame<'a>> for Ahead<'a> {
             reading: Reading::Datagram,
             segment: PlainSegment::default(),
             datagram: None,
-            is_ours: false,
+            share: Share::Everybodys,
             ends: Ends::default(),
         }
     }
@@ -98,11 +109,11 @@ impl Observer {
                 match plain.segment() {
                     Some(segment) => {
                         (ahead.reading, ahead.segment) = (Reading::Segment, segment);
-                        ahead.is_ours = self.take_on(ends, None);
+                        ahead.share = self.take_on(ends, None);
                     }
                     None => {
                         (ahead.reading, ahead.datagram) = (Reading::Datagram, Some(plain));
-                        ahead.is_ours = self.take_on(ends, plain.udp().as_ref());
+                        ahead.share = self.take_on(ends, plain.udp().as_ref());
                     }
                 }
             }
@@ -114,43 +125,39 @@ impl Observer {
         let Frame { link, bytes, wire_length, .. } = ahead.frame;
         let decoded = decode::decode_by_layers(link, bytes, wire_length, &self.options.decode);
         ahead.reading = Reading::Layers(layers.len() as u32);
-        match self.ends(&decoded) {
-            Some(ends) => (ahead.is_ours, ahead.ends) = (true, ends),
-            None => ahead.is_ours = false,
-        }
+        (ahead.share, ahead.ends) = self.ends(&decoded);
         layers.push(decoded);
     }
 
-    /// Who talks to whom in `decoded`; `None` when nobody does, or another observer has the flow.
-    pub(super) fn ends(&self, decoded: &Decoded<'_>) -> Option<Ends> {
-        let network = decoded.network.as_ref()?;
+    /// Who talks to whom in `decoded`, and whose that is.
+    pub(super) fn ends(&self, decoded: &Decoded<'_>) -> (Share, Ends) {
+        let nobody = (Share::Everybodys, Ends::default());
+        let Some(network) = &decoded.network else { return nobody };
         let (source_port, destination_port) = match &decoded.transport {
             Transport::Tcp(tcp) => (tcp.source_port, tcp.destination_port),
             Transport::Udp(udp) => (udp.source_port, udp.destination_port),
             Transport::Sctp { source_port, destination_port, .. } => (*source_port, *destination_port),
             Transport::Icmp { .. } | Transport::Other { .. } => (0, 0),
-            Transport::None | Transport::Fragment { .. } => return None,
+            Transport::None | Transport::Fragment { .. } => return nobody,
         };
         let source = Endpoint { address: network.source, port: source_port };
         let destination = Endpoint { address: network.destination, port: destination_port };
         let (key, from_low) = FlowKey::directed(decoded.tenant, source, destination, network.protocol);
         let udp = if let Transport::Udp(udp) = &decoded.transport { Some(udp) } else { None };
         let mut ends = Ends { key, from_low, ..Ends::default() };
-        self.take_on(&mut ends, udp).then_some(ends)
+        (self.take_on(&mut ends, udp), ends)
     }
 
-    /// Completes `ends`, of which key and direction are known; whether the flow is this observer's.
+    /// Completes `ends`, of which key and direction are known, where the flow is this observer's.
     #[inline(always)]
-    fn take_on(&self, ends: &mut Ends, udp: Option<&UdpView<'_>>) -> bool {
-        if self.options.shards > 1
-            && StableHash::of(&ends.key).finish() % self.options.shards != self.options.shard
-        {
-            return false;
+    fn take_on(&self, ends: &mut Ends, udp: Option<&UdpView<'_>>) -> Share {
+        if self.options.shards > 1 && ends.key.share(self.options.shards) != self.options.shard {
+            return Share::Others;
         }
         let dns = udp.and_then(|udp| self.dns_of(udp));
         (ends.dns, ends.hash) = (dns, dns.is_none().then(|| self.flows.prefetch(&ends.key)));
         ends.likely = None;
-        true
+        Share::Ours
     }
 
     fn dns_of(&self, udp: &UdpView<'_>) -> Option<(DnsService, Option<Places>)> {

@@ -7,7 +7,7 @@
 use super::{
     batch::ObservationBatch,
     counters::Counters,
-    ends::{AHEAD, Ahead, Ends, Packet, Reading, dns_flow_id, dns_tuple},
+    ends::{AHEAD, Ahead, Ends, Packet, Reading, Share, dns_flow_id, dns_tuple},
     flow_packets::Cause,
     holders::Holders,
     tracked::Tracked,
@@ -136,14 +136,17 @@ impl Observer {
             }
             let Some(ahead) = ahead.get_mut(..count).filter(|ahead| !ahead.is_empty()) else { return };
             if self.options.shortcuts {
-                for Ahead { ends, is_ours, .. } in &mut *ahead {
-                    ends.likely = ends.hash.filter(|_| *is_ours).and_then(|hash| self.flows.likely(hash));
+                for Ahead { ends, .. } in ahead.iter_mut().filter(|ahead| ahead.share == Share::Ours) {
+                    ends.likely = ends.hash.and_then(|hash| self.flows.likely(hash));
                 }
             }
             for ahead in ahead {
                 self.advance(ahead.frame.time, ahead.frame.number, out);
+                if ahead.share == Share::Others {
+                    continue;
+                }
                 if filter.as_mut().is_some_and(|filter| !filter.matches(&ahead.frame)) {
-                    self.counters.filtered += 1;
+                    self.counters.filtered += u64::from(self.counts(ahead.share));
                     continue;
                 }
                 match ahead.reading {
@@ -189,26 +192,28 @@ impl Observer {
         up_to <= self.last_number
     }
 
-    /// What was counted so far. Frames and their decoding are counted by the first observer only, for all
-    /// of them read every frame.
+    /// What was counted so far. A frame is counted by the observer whose it is, and one that every observer reads by
+    /// the first.
     pub fn counters(&self) -> Counters {
         let mut counters = self.counters.clone();
         counters.flows = self.flows.counters();
         counters.flows_active = self.flows.len() as u64;
         counters.reassembly = self.budget.counters;
-        if self.options.shard == 0 {
+        if self.counts(Share::Everybodys) {
             counters.fragments = self.fragments.counters();
-        } else {
-            counters.clear_of_frames();
         }
         counters
+    }
+
+    fn counts(&self, share: Share) -> bool {
+        share == Share::Ours || share == Share::Everybodys && self.options.shard == 0
     }
 
     /// A plain TCP segment: what usual traffic mostly consists of, done with its headers alone where it can be.
     #[inline(always)]
     fn plain_segment(&mut self, ahead: &Ahead<'_>, out: &mut ObservationBatch) {
         let Ahead { frame, segment, ends, .. } = ahead;
-        if ahead.is_ours && self.settled_segment(frame, segment.flags, segment.payload_length, ends) {
+        if self.settled_segment(frame, segment.flags, segment.payload_length, ends) {
             self.counters.plain_segment(frame, segment);
         } else {
             self.plain_packet(ahead, out);
@@ -220,16 +225,13 @@ impl Observer {
         let frame = &ahead.frame;
         let decoded = decode::decode(frame.link, frame.bytes, frame.wire_length, &self.options.decode);
         self.counters.frame(frame, &decoded);
-        if ahead.is_ours {
-            self.packet(frame, &decoded, &ahead.ends, out);
-        }
+        self.packet(frame, &decoded, &ahead.ends, out);
     }
 
     /// A plain UDP datagram.
     fn plain_datagram(&mut self, ahead: &Ahead<'_>, screen: Option<&dyn Screen>, out: &mut ObservationBatch) {
         let Ahead { frame, ends, datagram, .. } = ahead;
-        if ahead.is_ours
-            && let Some(plain) = datagram
+        if let Some(plain) = datagram
             && self.is_quiet(frame, plain.udp(), || plain.has_wrong_checksum(), ends, screen, out)
         {
             self.counters.plain_datagram(frame, plain);
@@ -247,8 +249,10 @@ impl Observer {
         out: &mut ObservationBatch,
     ) {
         let Ahead { frame, ends, .. } = ahead;
-        self.counters.frame(frame, decoded);
-        if !ahead.is_ours {
+        if self.counts(ahead.share) {
+            self.counters.frame(frame, decoded);
+        }
+        if ahead.share != Share::Ours {
             if matches!(decoded.transport, Transport::Fragment { .. }) {
                 self.datagram_or_fragment(frame, decoded, 0, out);
             }
@@ -309,7 +313,7 @@ impl Observer {
         out: &mut ObservationBatch,
     ) {
         let (Transport::Fragment { payload }, Some(network)) = (&decoded.transport, &decoded.network) else {
-            if let Some(ends) = self.ends(decoded) {
+            if let (Share::Ours, ends) = self.ends(decoded) {
                 self.packet(frame, decoded, &ends, out);
             }
             return;
@@ -318,7 +322,9 @@ impl Observer {
             FragmentOutcome::Complete(datagram) if depth < limits::TUNNEL_DEPTH => {
                 let first = Decoded { network: Some(datagram.network), ..*decoded };
                 let whole = decode::decode_datagram(&first, &datagram.payload);
-                self.counters.datagram(&whole);
+                if self.counts(Share::Everybodys) {
+                    self.counters.datagram(&whole);
+                }
                 self.datagram_or_fragment(frame, &whole, depth + 1, out);
             }
             // What there is of the transport header tells at least who talks to whom.
@@ -326,7 +332,7 @@ impl Observer {
                 if network.fragment.is_some_and(|fragment| fragment.offset == 0) =>
             {
                 let start = decode::decode_datagram(decoded, payload);
-                if let Some(ends) = self.ends(&start) {
+                if let (Share::Ours, ends) = self.ends(&start) {
                     self.packet(frame, &start, &ends, out);
                 }
             }
