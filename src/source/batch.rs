@@ -1,6 +1,6 @@
 //! Frames in batches: descriptors owned, bytes shared.
 
-use std::sync::Arc;
+use std::{slice, sync::Arc};
 
 use crate::{decode::LinkType, limits::BATCH_FRAMES, prefetch, time::Timestamp};
 
@@ -8,6 +8,10 @@ use crate::{decode::LinkType, limits::BATCH_FRAMES, prefetch, time::Timestamp};
 const AHEAD: usize = 8;
 /// Bytes of a cache line.
 const LINE: usize = 64;
+
+/// Descriptors that are copied in one piece: 2 KiB. For more the C library uses a string instruction, which is slow
+/// to start and which callgrind counts by its bytes.
+pub(super) const COPIED: usize = 64;
 
 /// A run of bytes that frames point into; it lives as long as the last batch that needs it.
 pub type Chunk = Arc<dyn AsRef<[u8]> + Send + Sync>;
@@ -49,6 +53,19 @@ pub struct FrameRecord {
     pub link: LinkType,
 }
 
+impl FrameRecord {
+    /// No frame: what fills a place that has none yet.
+    pub(super) const NONE: Self = Self {
+        time: Timestamp::from_nanos(0),
+        offset: 0,
+        length: 0,
+        wire_length: 0,
+        input: 0,
+        chunk: 0,
+        link: LinkType(0),
+    };
+}
+
 /// Frames that follow each other in the timeline.
 #[derive(Clone, Default)]
 pub struct FrameBatch {
@@ -79,8 +96,12 @@ impl FrameBatch {
         self.records.push(record);
     }
 
-    /// Appends frames of one chunk, whose index here is `chunk`, whatever their records say.
+    /// Appends frames that share a chunk, whose index here is `chunk`, whatever their records say.
     pub(super) fn extend(&mut self, chunk: u16, records: &[FrameRecord]) {
+        if records.first().is_some_and(|first| first.chunk == chunk) {
+            // As mostly, for captures that are all one chunk.
+            return records.chunks(COPIED).for_each(|piece| self.records.extend_from_slice(piece));
+        }
         self.records.extend(records.iter().map(|record| FrameRecord { chunk, ..*record }));
     }
 
@@ -106,33 +127,64 @@ impl FrameBatch {
 
     /// The frames in order; bytes that a chunk does not have read as empty.
     pub fn frames(&self) -> impl Iterator<Item = Frame<'_>> {
-        // Neighbours mostly share a chunk, so its slice is asked for only where the chunk changes.
-        let mut current = (None, <&[u8]>::default());
-        self.records.iter().enumerate().map(move |(index, record)| {
-            if current.0 != Some(record.chunk) {
-                let chunk = self.chunks.get(usize::from(record.chunk));
-                current = (Some(record.chunk), chunk.map_or(&[], |chunk| (**chunk).as_ref()));
-            }
-            let chunk = current.1;
-            // The headers of a frame that comes soon, which the walk passed over long ago. Where the
-            // chunk changes in between the wrong bytes are asked for, which costs little.
-            if let Some(soon) = self.records.get(index + AHEAD) {
-                prefetch::line(chunk, soon.offset as usize);
-                prefetch::line(chunk, soon.offset as usize + LINE);
-            }
-            let start = usize::try_from(record.offset).unwrap_or(usize::MAX);
-            let bytes = start
-                .checked_add(record.length as usize)
-                .and_then(|end| chunk.get(start..end))
-                .unwrap_or_default();
-            Frame {
-                number: self.first_number + index as u64,
-                time: record.time,
-                link: record.link,
-                bytes,
-                wire_length: record.wire_length,
-                input: record.input,
-            }
+        Frames {
+            batch: self,
+            next: self.records.iter(),
+            soon: self.records.get(AHEAD..).unwrap_or_default().iter(),
+            number: self.first_number,
+            chunk: u16::MAX,
+            bytes: self.chunk(u16::MAX),
+        }
+    }
+
+    /// A chunk's bytes, none where there is no such chunk.
+    fn chunk(&self, index: u16) -> &[u8] {
+        self.chunks.get(usize::from(index)).map_or(&[], |chunk| (**chunk).as_ref())
+    }
+}
+
+/// The frames of a batch.
+struct Frames<'a> {
+    batch: &'a FrameBatch,
+    next: slice::Iter<'a, FrameRecord>,
+    /// The frames that come soon, whose headers are asked for.
+    soon: slice::Iter<'a, FrameRecord>,
+    number: u64,
+    /// The chunk that the last frame was in, and its bytes: neighbours mostly share it.
+    chunk: u16,
+    bytes: &'a [u8],
+}
+
+impl<'a> Iterator for Frames<'a> {
+    type Item = Frame<'a>;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Frame<'a>> {
+        let record = self.next.next()?;
+        if self.chunk != record.chunk {
+            (self.chunk, self.bytes) = (record.chunk, self.batch.chunk(record.chunk));
+        }
+        // The headers of a frame that comes soon, which the walk passed over long ago. Where the
+        // chunk changes in between the wrong bytes are asked for, which costs little.
+        if let Some(soon) = self.soon.next() {
+            prefetch::line(self.bytes, soon.offset as usize);
+            prefetch::line(self.bytes, soon.offset as usize + LINE);
+        }
+        let start = usize::try_from(record.offset).unwrap_or(usize::MAX);
+        let behind = self.bytes.get(start..).unwrap_or_default();
+        let number = self.number;
+        self.number += 1;
+        Some(Frame {
+            number,
+            time: record.time,
+            link: record.link,
+            bytes: behind.get(..record.length as usize).unwrap_or_default(),
+            wire_length: record.wire_length,
+            input: record.input,
         })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.next.size_hint()
     }
 }

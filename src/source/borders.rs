@@ -13,7 +13,7 @@
 
 use crate::prefetch;
 
-use super::record::Format;
+use super::record::{Format, Usual};
 
 /// Bytes ahead of a walk over small records that are asked for: several hundred nanoseconds of walking.
 const AHEAD: usize = 4096;
@@ -65,14 +65,21 @@ pub(super) struct Borders {
 }
 
 /// A part of a window.
-#[derive(Default)]
 struct Segment {
     first: usize,
     /// How far it is walked.
     at: usize,
     /// Where the next segment begins.
     until: usize,
-    borders: Vec<u32>,
+    /// Those that it has met are the first `count`.
+    borders: Box<[u32]>,
+    count: usize,
+}
+
+impl Default for Segment {
+    fn default() -> Self {
+        Self { first: 0, at: 0, until: 0, borders: vec![0; BORDERS].into(), count: 0 }
+    }
 }
 
 impl Borders {
@@ -155,12 +162,9 @@ impl Borders {
         }
         let count = self.guess(bytes, at, window, records);
         let segments = self.segments.get_mut(..count).unwrap_or_default();
-        let mut goes_on = true;
-        while goes_on {
-            goes_on = false;
-            for segment in &mut *segments {
-                goes_on |= segment.step(bytes, at, records);
-            }
+        match records.usual() {
+            Some(usual) => in_turns(segments, bytes, at, |place| Usual::size(usual, bytes, place)),
+            None => in_turns(segments, bytes, at, |place| records.size(bytes, place)),
         }
 
         let mut reached = at;
@@ -168,7 +172,7 @@ impl Borders {
             if segment.first != reached {
                 break;
             }
-            self.foreseen.extend_from_slice(&segment.borders);
+            self.foreseen.extend_from_slice(segment.borders.get(..segment.count).unwrap_or_default());
             reached = segment.at;
         }
         // The first is where the walk stands; behind the last is where the next window begins.
@@ -204,26 +208,44 @@ impl Borders {
             let Some(first) = start else { break };
             start = starts.next();
             (segment.first, segment.at, segment.until) = (first, first, start.unwrap_or(window));
-            segment.borders.clear();
+            segment.count = 0;
             count += 1;
         }
         count
     }
 }
 
+/// Walks all segments to their ends, a record of each in turn; `size` tells that of the record at a place.
+#[inline(always)]
+fn in_turns(
+    segments: &mut [Segment],
+    bytes: &[u8],
+    base: usize,
+    size: impl Fn(usize) -> Option<usize>,
+) {
+    let mut goes_on = true;
+    while goes_on {
+        goes_on = false;
+        for segment in &mut *segments {
+            goes_on |= segment.step(bytes, base, &size);
+        }
+    }
+}
+
 impl Segment {
     /// Goes over one record; `false` when the segment is done.
     #[inline(always)]
-    fn step(&mut self, bytes: &[u8], base: usize, records: &impl Format) -> bool {
-        if self.at >= self.until || self.borders.len() >= BORDERS {
+    fn step(&mut self, bytes: &[u8], base: usize, size: impl Fn(usize) -> Option<usize>) -> bool {
+        if self.at >= self.until {
             return false;
         }
-        let Some(size) = records.size(bytes, self.at) else {
+        let (Some(border), Some(size)) = (self.borders.get_mut(self.count), size(self.at)) else {
             self.until = 0;
             return false;
         };
         // Within a window, which is far below 4 GiB.
-        self.borders.push((self.at - base) as u32);
+        *border = (self.at - base) as u32;
+        self.count += 1;
         self.at = self.at.saturating_add(size);
         prefetch::line(bytes, self.at);
         true

@@ -44,6 +44,11 @@ impl Held {
         self.places.get(usize::from(number))?.chunk.as_ref()
     }
 
+    /// Whether there has been but one chunk, in which all frames are.
+    pub(super) fn is_one(&self) -> bool {
+        self.places.len() == 1
+    }
+
     /// The number for frames of the current chunk.
     pub(super) fn number(&self) -> u16 {
         self.current

@@ -12,7 +12,7 @@ use std::{
 use crate::time::Timestamp;
 
 use super::{
-    batch::{Chunk, FrameBatch},
+    batch::{Chunk, FrameBatch, FrameRecord},
     borders::{Borders, Shape},
     compression::Compression,
     discover::{FileKind, Found, reason},
@@ -272,32 +272,36 @@ impl Input {
     }
 
     /// Moves frames to the end of `batch`: at most `most`, as long as they may go before more is read,
-    /// and behind the first one only those whose time `is_next`. Gives how many; [`Input::head`] says
-    /// whether there is one at all.
+    /// and behind the first one only those whose time `is_next`. They ascend by time. Gives how many bytes
+    /// they have; [`Input::head`] says whether there is one at all.
     pub(super) fn take_run(
         &mut self,
         batch: &mut FrameBatch,
         most: usize,
         is_next: impl Fn(Timestamp) -> bool,
-    ) -> usize {
+    ) -> u64 {
         let mut run = self.window.ready(most, self.ended);
         if run.last().is_some_and(|last| !is_next(last.time)) {
             let behind = run.get(1..).unwrap_or_default();
             let count = 1 + behind.partition_point(|record| is_next(record.time));
             run = run.get(..count).unwrap_or_default();
         }
-        // Neighbours mostly lie in one chunk.
-        for run in run.chunk_by(|a, b| a.chunk == b.chunk) {
-            let Some(first) = run.first() else { continue };
+        let count = run.len();
+        // Neighbours mostly lie in one chunk, and there mostly is but one.
+        let is_one = self.held.is_one();
+        let mut rest = run;
+        while let Some(first) = rest.first() {
+            let same = |record: &&FrameRecord| record.chunk == first.chunk;
+            let length = if is_one { rest.len() } else { rest.iter().take_while(same).count() };
+            let (run, behind) = rest.split_at(length);
+            rest = behind;
             if let Some(chunk) = self.held.get(first.chunk) {
                 let index = batch.add_chunk(chunk);
                 batch.extend(index, run);
             }
             self.held.let_go(first.chunk, run.len() as u32);
         }
-        let count = run.len();
-        self.window.remove(count);
-        count
+        self.window.remove(count)
     }
 
     /// Bytes of the file, as it lies on disk, that have been read.

@@ -10,7 +10,7 @@ use crate::{
 
 use super::{
     notice::Damage,
-    record::{Format, IN_A_ROW, Order, Record, Step, lengths},
+    record::{Format, IN_A_ROW, Order, Record, Step, Usual, lengths},
 };
 
 /// Bytes of the file header.
@@ -18,6 +18,8 @@ pub(super) const HEADER_BYTES: usize = 24;
 
 /// Seconds of one day.
 const DAY: u32 = 86_400;
+/// Places that a search for records looks at together.
+const BLOCK: usize = 16;
 
 /// Magic, nanoseconds per unit of the record's fraction, bytes of a record header. The last is
 /// Kuznetzov's patched libpcap, which adds interface, protocol and packet type to each record.
@@ -169,6 +171,17 @@ impl Format for Walk {
         (captured <= self.longest).then_some(self.header as usize + captured as usize)
     }
 
+    #[inline]
+    fn usual(&self) -> Option<Usual> {
+        let is_usual = self.supported
+            && self.order == Order::Little
+            && self.header as usize == Usual::HEADER
+            && self.swapped == Swapped::No
+            && self.check_sequence == 0;
+        let unit = u32::try_from(self.unit).ok()?;
+        is_usual.then_some(Usual { unit, link: self.link })
+    }
+
     /// Records within a day of the known one, with a possible fraction of a second, not longer than they
     /// were on the wire.
     fn find(&self, bytes: &[u8], from: usize, to: usize, known: usize) -> Option<usize> {
@@ -181,14 +194,27 @@ impl Format for Walk {
             let is_likely = is_near(seconds) && fraction * self.unit < SECOND && captured <= wire;
             if is_likely { self.size(bytes, at) } else { None }
         };
-        // Nearly every place is refused by the first of these, so that one is made cheap.
+        // Nearly every place is refused by the upper half of its seconds, for a block of places at once.
         let is_big = self.order == Order::Big;
-        bytes.get(from..)?.windows(4).take(to.saturating_sub(from)).enumerate().find_map(|(index, four)| {
-            let seconds = u32::from_le_bytes(*four.first_chunk()?);
-            if !is_near(if is_big { seconds.swap_bytes() } else { seconds }) {
+        let upper = |seconds: u32| (seconds >> 16) as u16;
+        let (least, most) = (upper(earliest), upper(earliest.wrapping_add(2 * DAY)));
+        let first = bytes.get(if is_big { from } else { from.checked_add(3)? }..)?;
+        let second = bytes.get(from.checked_add(if is_big { 1 } else { 2 })?..)?;
+        let may_have = |index: &usize| {
+            let block = |half: &[u8]| half.get(*index..)?.first_chunk::<BLOCK>().copied();
+            let (Some(first), Some(second)) = (block(first), block(second)) else { return true };
+            first.iter().zip(&second).fold(false, |found, (first, second)| {
+                let upper = u16::from_be_bytes([*first, *second]);
+                found | (upper.wrapping_sub(least) <= most.wrapping_sub(least))
+            })
+        };
+        let places = to.checked_sub(from)?;
+        let blocks = (0..places).step_by(BLOCK).filter(may_have);
+        blocks.flat_map(|index| index..places.min(index + BLOCK)).find_map(|index| {
+            let start = from + index;
+            if !is_near(self.order.u32(bytes, start)?) {
                 return None;
             }
-            let start = from + index;
             let end = (0..IN_A_ROW).try_fold(start, |at, _| at.checked_add(is_likely(at)?));
             end.map(|_| start)
         })

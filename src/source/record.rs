@@ -1,6 +1,10 @@
 //! What every capture format's walk gives: one step over the bytes at hand.
 
-use crate::{decode::LinkType, limits::FRAME_BYTES, time::Timestamp};
+use crate::{
+    decode::LinkType,
+    limits::FRAME_BYTES,
+    time::{SECOND, Timestamp},
+};
 
 use super::notice::Damage;
 
@@ -48,6 +52,11 @@ pub(super) trait Format {
     /// [`Format::step`] decides.
     fn size(&self, bytes: &[u8], at: usize) -> Option<usize>;
 
+    /// How its records are read where they are of the usual kind, if any of them can be.
+    fn usual(&self) -> Option<Usual> {
+        None
+    }
+
     /// The first place in `from..to` where several records seem to follow each other that resemble the one
     /// at `known`.
     fn find(&self, bytes: &[u8], from: usize, to: usize, known: usize) -> Option<usize>;
@@ -55,6 +64,54 @@ pub(super) trait Format {
 
 /// Records that must follow each other before [`Format::find`] takes a place for a record's beginning.
 pub(super) const IN_A_ROW: usize = 4;
+
+/// The records of nearly every pcap file: four numbers, least significant byte first, and the frame.
+///
+/// It reads whole frames of usual length, and those as [`Format::step`] does, which reads all others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Usual {
+    /// Nanoseconds of one unit of the fraction of a second. Invariant: a second has `u32::MAX` of them at most.
+    pub unit: u32,
+    /// How all frames are to be read.
+    pub link: LinkType,
+}
+
+/// What a usual record's header says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct UsualHead {
+    /// When the frame was captured.
+    pub time: Timestamp,
+    /// Its bytes. Invariant: they are at hand.
+    pub length: u32,
+    /// Its length on the wire: `length` or more.
+    pub wire_length: u32,
+}
+
+impl Usual {
+    /// Bytes of a record's header.
+    pub(super) const HEADER: usize = 16;
+
+    /// The record at `at`; `None` where it is not at hand as a whole, or too long to be usual.
+    #[inline(always)]
+    pub(super) fn head(self, bytes: &[u8], at: usize) -> Option<UsualHead> {
+        let (head, behind) = bytes.get(at..)?.split_first_chunk::<{ Self::HEADER }>()?;
+        let head = u128::from_le_bytes(*head);
+        let [seconds, fraction, length, wire] = [0, 32, 64, 96].map(|bits| (head >> bits) as u32);
+        if length > FRAME_BYTES || length as usize > behind.len() {
+            return None;
+        }
+        // 32 bits of each: the sum stays below 2^63 nanoseconds, and nothing saturates.
+        let nanos = i64::from(seconds) * SECOND + i64::from(fraction) * i64::from(self.unit);
+        Some(UsualHead { time: Timestamp::from_nanos(nanos), length, wire_length: wire.max(length) })
+    }
+
+    /// Bytes of the record at `at`, from its length alone. For guesses, as [`Format::size`].
+    #[inline(always)]
+    pub(super) fn size(self, bytes: &[u8], at: usize) -> Option<usize> {
+        let length = u32::from_le_bytes(array(bytes, at.checked_add(8)?)?);
+        (length <= FRAME_BYTES).then_some(Self::HEADER + length as usize)
+    }
+}
 
 /// One frame's record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,10 @@ use crate::{
     time::Timestamp,
 };
 
-use super::batch::FrameRecord;
+use super::batch::{COPIED, FrameRecord};
+
+/// Frames of a full window.
+const FULL: usize = REORDER_FRAMES + BATCH_FRAMES;
 
 /// Frames that wait until enough later ones have been seen.
 ///
@@ -26,6 +29,50 @@ pub(super) struct Reorder {
     latest: Timestamp,
     /// Bytes of the frames that wait.
     bytes: u64,
+}
+
+/// Frames that go into the window together: those of usual records, before anybody knows whether they are in
+/// order. In a capture that is they are copied in one piece.
+pub(super) struct Fresh {
+    records: [FrameRecord; Self::MOST],
+    len: usize,
+    /// How many fit in.
+    most: usize,
+    /// Whether all so far are in order, behind those that wait.
+    is_ascending: bool,
+    latest: Timestamp,
+    /// Bytes of these frames and of those that wait.
+    bytes: u64,
+}
+
+impl Fresh {
+    /// Few enough to stay in the first cache; see [`COPIED`].
+    const MOST: usize = COPIED;
+
+    /// Takes what `next` gives until that is nothing, or the window will be full, or no more can be kept.
+    #[inline(always)]
+    pub(super) fn fill(&mut self, mut next: impl FnMut() -> Option<FrameRecord>) {
+        // What every frame changes is kept out of memory.
+        let Self { most, mut len, mut is_ascending, mut latest, mut bytes, .. } = *self;
+        for free in self.records.iter_mut().take(most) {
+            if bytes > REORDER_BYTES {
+                break;
+            }
+            let Some(record) = next() else { break };
+            is_ascending &= record.time >= latest;
+            latest = record.time;
+            bytes += u64::from(record.length);
+            len += 1;
+            *free = record;
+        }
+        (self.len, self.is_ascending, self.latest, self.bytes) = (len, is_ascending, latest, bytes);
+    }
+
+    /// How many there are.
+    #[inline(always)]
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
 }
 
 impl Default for Reorder {
@@ -48,6 +95,36 @@ impl Reorder {
         } else {
             self.move_last();
         }
+    }
+
+    /// None yet of at most `most` frames that may go in before it is full.
+    #[inline(always)]
+    pub(super) fn fresh(&self, most: usize) -> Fresh {
+        let room = FULL.saturating_sub(self.waiting.len());
+        Fresh {
+            records: [FrameRecord::NONE; Fresh::MOST],
+            len: 0,
+            most: most.min(room).min(Fresh::MOST),
+            is_ascending: true,
+            latest: self.latest,
+            bytes: self.bytes,
+        }
+    }
+
+    /// Puts frames in, one after the other.
+    pub(super) fn append(&mut self, fresh: &Fresh) {
+        let records = fresh.records.get(..fresh.len).unwrap_or_default();
+        if !fresh.is_ascending {
+            return records.iter().for_each(|record| self.push(*record));
+        }
+        let need = self.waiting.len() + records.len();
+        if need > self.waiting.capacity() {
+            // More than a full window is never needed, and fewer bytes stay in the caches.
+            let capacity = need.next_power_of_two().min(FULL.max(need));
+            self.waiting.reserve_exact(capacity - self.waiting.len());
+        }
+        self.waiting.extend(records);
+        (self.latest, self.bytes) = (fresh.latest, fresh.bytes);
     }
 
     /// Puts the last frame where it belongs.
@@ -84,13 +161,16 @@ impl Reorder {
         too_many.count().max(by_count)
     }
 
-    /// Takes the earliest `count` frames away.
-    pub(super) fn remove(&mut self, count: usize) {
-        let length = |record: FrameRecord| u64::from(record.length);
-        self.bytes -= self.waiting.drain(..count.min(self.waiting.len())).map(length).sum::<u64>();
+    /// Takes the earliest `count` frames away; gives their bytes.
+    pub(super) fn remove(&mut self, count: usize) -> u64 {
+        let count = count.min(self.waiting.len());
+        let bytes = self.waiting.range(..count).map(|record| u64::from(record.length)).sum();
+        self.waiting.drain(..count);
+        self.bytes -= bytes;
         if self.waiting.is_empty() {
             self.latest = Timestamp::MIN;
         }
+        bytes
     }
 
     /// Whether so many frames wait that the earliest may go.
@@ -103,7 +183,7 @@ impl Reorder {
     /// taking go in strides.
     #[inline]
     pub(super) fn is_full(&self) -> bool {
-        self.waiting.len() >= REORDER_FRAMES + BATCH_FRAMES || self.bytes > REORDER_BYTES
+        self.waiting.len() >= FULL || self.bytes > REORDER_BYTES
     }
 
     /// How many frames wait.

@@ -4,8 +4,8 @@ use super::{
     batch::FrameRecord,
     borders::Borders,
     notice::Damage,
-    record::{Format, Step},
-    reorder::Reorder,
+    record::{Format, Step, Usual},
+    reorder::{Fresh, Reorder},
     tally::{Several, Tally},
 };
 
@@ -75,9 +75,19 @@ impl Run<'_> {
     ) -> Stop {
         // What every record changes is kept out of memory.
         let (mut at, mut frames, mut steps) = (self.at, 0, self.steps);
+        let usual = format.usual();
         let stop = loop {
             if at >= self.until || steps == 0 || window.is_full() {
                 break Stop::Enough;
+            }
+            if let Some(usual) = usual {
+                let mut fresh = window.fresh(steps);
+                at = self.walk_usual(at, usual, format, &mut fresh, borders);
+                if fresh.len() > 0 {
+                    window.append(&fresh);
+                    (frames, steps) = (frames + fresh.len() as u32, steps - fresh.len());
+                    continue;
+                }
             }
             steps -= 1;
             if borders.is_due(at) {
@@ -125,5 +135,38 @@ impl Run<'_> {
         };
         (self.at, self.frames, self.steps) = (at, frames, steps);
         stop
+    }
+
+    /// Walks from `at` over records of the usual kind, to the first that is not; gives where that is.
+    #[inline(always)]
+    fn walk_usual(
+        &self,
+        mut at: usize,
+        usual: Usual,
+        format: &impl Format,
+        fresh: &mut Fresh,
+        borders: &mut Borders,
+    ) -> usize {
+        fresh.fill(|| {
+            if at >= self.until {
+                return None;
+            }
+            if borders.is_due(at) {
+                borders.look(self.bytes, at, format);
+            }
+            let head = usual.head(self.bytes, at)?;
+            let frame = at + Usual::HEADER;
+            at = borders.confirm(self.bytes, frame + head.length as usize);
+            Some(FrameRecord {
+                time: head.time,
+                offset: frame as u64,
+                length: head.length,
+                wire_length: head.wire_length,
+                input: self.input,
+                chunk: self.chunk,
+                link: usual.link,
+            })
+        });
+        at
     }
 }

@@ -305,17 +305,19 @@ impl Timeline {
         while batch.len() < BATCH_FRAMES {
             let Some(time) = open.input.head() else { break };
             // That the first one is next is why this file was chosen.
-            if batch.len() > before && !is_next(time) {
+            let known = batch.len();
+            if known > before && !is_next(time) {
                 break;
             }
-            if open.input.take_run(batch, BATCH_FRAMES - batch.len(), is_next) == 0 {
-                break;
+            self.accounting.bytes += open.input.take_run(batch, BATCH_FRAMES - known, is_next);
+            let run = batch.records_from(known);
+            let Some(last) = run.last() else { break };
+            // A run ascends, so that those below the latest are its first ones, mostly none.
+            if time < self.latest {
+                let late = run.partition_point(|record| record.time < self.latest);
+                self.accounting.time_went_backwards += late as u64;
             }
-        }
-        for record in batch.records_from(before) {
-            self.accounting.bytes += u64::from(record.length);
-            self.accounting.time_went_backwards += u64::from(record.time < self.latest);
-            self.latest = self.latest.max(record.time);
+            self.latest = self.latest.max(last.time);
         }
         self.put_back(place);
     }
