@@ -6,14 +6,21 @@
 //! headers look like, and all segments are walked in turns, whose loads then wait at the same time. A
 //! segment counts when the one before it ends exactly where it begins.
 //!
-//! **Nothing is decided here.** The walk computes each border itself, from the record before, and only asks
-//! whether it was foreseen ([`Borders::confirm`]): then the processor need not wait for the computation to
-//! go on. Wrong borders, as of payload that imitates records, cost time and change nothing, and where
-//! guesses are bad no more are made for a while.
+//! **No guess decides anything.** Records of usual pcap files are read ahead as the walk reads them, and a frame
+//! counts only where every record from where the walk stands up to its own was read from the end of the one
+//! before: it is what the walk would find ([`Borders::frames`]). In other formats a record's meaning depends on
+//! those before it; there the walk computes each border itself and only asks whether it was foreseen
+//! ([`Borders::confirm`]): then the processor need not wait for the computation to go on. Wrong guesses, as of
+//! payload that imitates records, cost time and change nothing, and where they are bad no more are made for a
+//! while.
 
 use crate::prefetch;
 
-use super::record::{Format, Usual};
+use super::{
+    batch::FrameRecord,
+    record::{Format, Usual},
+    segments::Segments,
+};
 
 /// Bytes ahead of a walk over small records that are asked for: several hundred nanoseconds of walking.
 const AHEAD: usize = 4096;
@@ -21,10 +28,6 @@ const AHEAD: usize = 4096;
 const SOON: usize = 12;
 /// Bytes of a cache line.
 const LINE: usize = 64;
-/// Bytes at the beginning of a segment among which a record's beginning mostly is.
-const GUESSED: usize = 1536;
-/// Borders noted for one segment; one with more records is not worth it, and ends what is foreseen.
-const BORDERS: usize = 1024;
 /// Windows that are walked without guesses when less than half of one was foreseen.
 const PAUSE: usize = 4;
 /// Records of which the mean size is taken, at least.
@@ -49,7 +52,7 @@ impl Default for Shape {
     }
 }
 
-/// The borders of records that the walk will probably meet next.
+/// What the walk will probably meet next.
 pub(super) struct Borders {
     shape: Shape,
     is_on: bool,
@@ -61,25 +64,11 @@ pub(super) struct Borders {
     next: usize,
     /// From here on a further window is due.
     due: usize,
-    segments: Vec<Segment>,
-}
-
-/// A part of a window.
-struct Segment {
-    first: usize,
-    /// How far it is walked.
-    at: usize,
-    /// Where the next segment begins.
-    until: usize,
-    /// Those that it has met are the first `count`.
-    borders: Box<[u32]>,
-    count: usize,
-}
-
-impl Default for Segment {
-    fn default() -> Self {
-        Self { first: 0, at: 0, until: 0, borders: vec![0; BORDERS].into(), count: 0 }
-    }
+    segments: Segments<u32>,
+    /// Frames of usual records, which were read ahead.
+    frames: Segments<FrameRecord>,
+    /// The first of them that the walk has not reached: its segment, and its place there.
+    next_frame: (usize, usize),
 }
 
 impl Borders {
@@ -98,11 +87,13 @@ impl Borders {
             foreseen: Vec::new(),
             next: 0,
             due: if is_on { 0 } else { usize::MAX },
-            segments: Vec::new(),
+            segments: Segments::none(),
+            frames: Segments::none(),
+            next_frame: (0, 0),
         }
     }
 
-    /// Whether [`Borders::look`] should be called before the record at `at` is walked.
+    /// Whether it should be looked ahead before the record at `at` is walked.
     #[inline(always)]
     pub(super) fn is_due(&self, at: usize) -> bool {
         at >= self.due
@@ -128,12 +119,16 @@ impl Borders {
                 self.foreseen.clear();
                 self.due = if self.is_on { next } else { usize::MAX };
             }
-            None => {
-                prefetch::line(bytes, next.wrapping_add(AHEAD));
-                prefetch::line(bytes, next.wrapping_add(AHEAD + LINE));
-            }
+            None => Self::ask(bytes, next),
         }
         next
+    }
+
+    /// Asks for what a walk over small records, which is at `at`, comes to soon.
+    #[inline(always)]
+    pub(super) fn ask(bytes: &[u8], at: usize) {
+        prefetch::line(bytes, at.wrapping_add(AHEAD));
+        prefetch::line(bytes, at.wrapping_add(AHEAD + LINE));
     }
 
     /// Learns from `records` records of `walked` bytes before `at` whether looking ahead pays.
@@ -149,106 +144,92 @@ impl Borders {
         }
     }
 
-    /// Finds the borders of the window that begins with the record at `at`.
+    /// Finds the borders of the window that begins with the record at `at`, for [`Borders::confirm`].
     #[inline(never)]
     pub(super) fn look(&mut self, bytes: &[u8], at: usize, records: &impl Format) {
         self.foreseen.clear();
         (self.base, self.next) = (at, 0);
-        let window = at.saturating_add(self.shape.segments * self.shape.bytes).min(bytes.len());
-        if window - at.min(window) <= self.shape.bytes {
-            // The rest is not worth it.
-            self.due = usize::MAX;
-            return;
-        }
-        let count = self.guess(bytes, at, window, records);
-        let segments = self.segments.get_mut(..count).unwrap_or_default();
-        match records.usual() {
-            Some(usual) => in_turns(segments, bytes, at, |place| Usual::size(usual, bytes, place)),
-            None => in_turns(segments, bytes, at, |place| records.size(bytes, place)),
-        }
-
-        let mut reached = at;
-        for segment in segments {
-            if segment.first != reached {
-                break;
-            }
-            self.foreseen.extend_from_slice(segment.borders.get(..segment.count).unwrap_or_default());
-            reached = segment.at;
+        let Some(window) = self.window(bytes, at) else { return };
+        let Shape { segments, bytes: length, .. } = self.shape;
+        self.segments
+            .cut((at, window), (segments, length), bytes, |from, to| records.find(bytes, from, to, at));
+        self.segments.walk(bytes, |place| {
+            // Within a window, which is far below 4 GiB.
+            Some(((place - at) as u32, place.saturating_add(records.size(bytes, place)?)))
+        });
+        let reached = self.segments.join(at);
+        for index in 0..self.segments.count() {
+            self.foreseen.extend_from_slice(self.segments.noted(index, 0));
         }
         // The first is where the walk stands; behind the last is where the next window begins.
         self.next = 1;
-        let offset = reached - at;
-        if let Ok(offset) = u32::try_from(offset) {
-            self.foreseen.push(offset);
-        }
-        let is_good = offset >= (window - at) / 2;
-        self.due = if is_good {
-            reached
-        } else {
-            reached.saturating_add(PAUSE * self.shape.segments * self.shape.bytes)
-        };
+        self.foreseen.extend(u32::try_from(reached - at));
+        self.judge(at, reached, window);
     }
 
-    /// Sets up the segments of the window `at..window`, all with a border that was guessed but for the
-    /// first, which begins at `at`. A segment without one belongs to that before it. Gives how many.
-    fn guess(&mut self, bytes: &[u8], at: usize, window: usize, records: &impl Format) -> usize {
-        self.segments.resize_with(self.shape.segments, Segment::default);
-        // The guesses read on from the beginnings of the segments, one after the other.
-        for index in 1..self.shape.segments {
-            let from = at + index * self.shape.bytes;
-            (0..GUESSED).step_by(LINE).for_each(|offset| prefetch::line(bytes, from + offset));
-        }
-        let mut starts = (0..self.shape.segments).filter_map(|index| {
-            let from = at + index * self.shape.bytes;
-            let to = window.min(from + self.shape.bytes);
-            if index == 0 { Some(at) } else { records.find(bytes, from, to, at) }
-        });
-        let (mut count, mut start) = (0, starts.next());
-        for segment in &mut self.segments {
-            let Some(first) = start else { break };
-            start = starts.next();
-            (segment.first, segment.at, segment.until) = (first, first, start.unwrap_or(window));
-            segment.count = 0;
-            count += 1;
-        }
-        count
+    /// Reads the frames of the window that begins with the usual record at `at`, for [`Borders::frames`]. `read`
+    /// gives a frame and where its record ends, as the walk itself would.
+    #[inline(never)]
+    pub(super) fn read_ahead(
+        &mut self,
+        bytes: &[u8],
+        at: usize,
+        records: &impl Format,
+        read: impl Fn(usize) -> Option<(FrameRecord, usize)>,
+    ) {
+        self.forget();
+        let Some(window) = self.window(bytes, at) else { return };
+        let Shape { segments, bytes: length, .. } = self.shape;
+        self.frames
+            .cut((at, window), (segments, length), bytes, |from, to| records.find(bytes, from, to, at));
+        self.frames.walk(bytes, read);
+        let reached = self.frames.join(at);
+        self.judge(at, reached, window);
     }
-}
 
-/// Walks all segments to their ends, a record of each in turn; `size` tells that of the record at a place.
-#[inline(always)]
-fn in_turns(
-    segments: &mut [Segment],
-    bytes: &[u8],
-    base: usize,
-    size: impl Fn(usize) -> Option<usize>,
-) {
-    let mut goes_on = true;
-    while goes_on {
-        goes_on = false;
-        for segment in &mut *segments {
-            goes_on |= segment.step(bytes, base, &size);
+    /// The next frames that were read ahead, of records that begin before `until`; none when all were taken.
+    #[inline]
+    pub(super) fn frames(&self, until: usize) -> &[FrameRecord] {
+        let (segment, place) = self.next_frame;
+        let frames = self.frames.noted(segment, place);
+        let is_before = |frame: &FrameRecord| frame.offset < (until + Usual::HEADER) as u64;
+        if frames.last().is_none_or(is_before) {
+            return frames;
+        }
+        frames.get(..frames.partition_point(is_before)).unwrap_or_default()
+    }
+
+    /// The walk has taken the next `count` frames.
+    #[inline]
+    pub(super) fn take(&mut self, count: usize) {
+        let (segment, place) = &mut self.next_frame;
+        *place += count;
+        if self.frames.noted(*segment, *place).is_empty() {
+            (*segment, *place) = (*segment + 1, 0);
         }
     }
-}
 
-impl Segment {
-    /// Goes over one record; `false` when the segment is done.
-    #[inline(always)]
-    fn step(&mut self, bytes: &[u8], base: usize, size: impl Fn(usize) -> Option<usize>) -> bool {
-        if self.at >= self.until {
-            return false;
+    /// Forgets the frames that were read ahead.
+    pub(super) fn forget(&mut self) {
+        self.frames.clear();
+        self.next_frame = (0, 0);
+    }
+
+    /// Where the window from `at` on ends; `None` where the rest of the file is not worth one.
+    fn window(&mut self, bytes: &[u8], at: usize) -> Option<usize> {
+        let window = at.saturating_add(self.shape.segments * self.shape.bytes).min(bytes.len());
+        if window - at.min(window) <= self.shape.bytes {
+            self.due = usize::MAX;
+            return None;
         }
-        let (Some(border), Some(size)) = (self.borders.get_mut(self.count), size(self.at)) else {
-            self.until = 0;
-            return false;
-        };
-        // Within a window, which is far below 4 GiB.
-        *border = (self.at - base) as u32;
-        self.count += 1;
-        self.at = self.at.saturating_add(size);
-        prefetch::line(bytes, self.at);
-        true
+        Some(window)
+    }
+
+    /// Of the window `at..window` was foreseen what lies before `reached`.
+    fn judge(&mut self, at: usize, reached: usize, window: usize) {
+        let is_good = reached - at >= (window - at) / 2;
+        let pause = if is_good { 0 } else { PAUSE * self.shape.segments * self.shape.bytes };
+        self.due = reached.saturating_add(pause);
     }
 }
 

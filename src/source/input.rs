@@ -440,6 +440,7 @@ impl Input {
         let length = usize::try_from(file.length_now()).unwrap_or(usize::MAX);
         if length < self.end {
             self.end = length.max(self.at);
+            self.borders.forget();
             self.tally.fault = Some((self.end as u64, NoticeKind::Shortened));
         }
     }

@@ -28,6 +28,7 @@ mod progress;
 mod record;
 mod reorder;
 mod run;
+mod segments;
 mod sniff;
 mod stream;
 mod tally;

@@ -19,7 +19,7 @@ pub(super) const HEADER_BYTES: usize = 24;
 /// Seconds of one day.
 const DAY: u32 = 86_400;
 /// Places that a search for records looks at together.
-const BLOCK: usize = 16;
+const BLOCK: usize = 32;
 
 /// Magic, nanoseconds per unit of the record's fraction, bytes of a record header. The last is
 /// Kuznetzov's patched libpcap, which adds interface, protocol and packet type to each record.
@@ -197,7 +197,8 @@ impl Format for Walk {
         // Nearly every place is refused by the upper half of its seconds, for a block of places at once.
         let is_big = self.order == Order::Big;
         let upper = |seconds: u32| (seconds >> 16) as u16;
-        let (least, most) = (upper(earliest), upper(earliest.wrapping_add(2 * DAY)));
+        let least = upper(earliest);
+        let span = upper(earliest.wrapping_add(2 * DAY)).wrapping_sub(least);
         let first = bytes.get(if is_big { from } else { from.checked_add(3)? }..)?;
         let second = bytes.get(from.checked_add(if is_big { 1 } else { 2 })?..)?;
         let may_have = |index: &usize| {
@@ -205,7 +206,7 @@ impl Format for Walk {
             let (Some(first), Some(second)) = (block(first), block(second)) else { return true };
             first.iter().zip(&second).fold(false, |found, (first, second)| {
                 let upper = u16::from_be_bytes([*first, *second]);
-                found | (upper.wrapping_sub(least) <= most.wrapping_sub(least))
+                found | (upper.wrapping_sub(least) <= span)
             })
         };
         let places = to.checked_sub(from)?;

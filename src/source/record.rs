@@ -104,13 +104,6 @@ impl Usual {
         let nanos = i64::from(seconds) * SECOND + i64::from(fraction) * i64::from(self.unit);
         Some(UsualHead { time: Timestamp::from_nanos(nanos), length, wire_length: wire.max(length) })
     }
-
-    /// Bytes of the record at `at`, from its length alone. For guesses, as [`Format::size`].
-    #[inline(always)]
-    pub(super) fn size(self, bytes: &[u8], at: usize) -> Option<usize> {
-        let length = u32::from_le_bytes(array(bytes, at.checked_add(8)?)?);
-        (length <= FRAME_BYTES).then_some(Self::HEADER + length as usize)
-    }
 }
 
 /// One frame's record.

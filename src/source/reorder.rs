@@ -46,8 +46,8 @@ pub(super) struct Fresh {
 }
 
 impl Fresh {
-    /// Few enough to stay in the first cache; see [`COPIED`].
-    const MOST: usize = COPIED;
+    /// Few enough that the places cost little to make, see [`COPIED`].
+    const MOST: usize = COPIED / 2;
 
     /// Takes what `next` gives until that is nothing, or the window will be full, or no more can be kept.
     #[inline(always)]
@@ -114,7 +114,30 @@ impl Reorder {
     /// Puts frames in, one after the other.
     pub(super) fn append(&mut self, fresh: &Fresh) {
         let records = fresh.records.get(..fresh.len).unwrap_or_default();
-        if !fresh.is_ascending {
+        self.put(records, fresh.is_ascending, fresh.latest, fresh.bytes);
+    }
+
+    /// Puts in the first ones of `records`, at most `most`, until it is full; gives how many.
+    pub(super) fn admit(&mut self, records: &[FrameRecord], most: usize) -> usize {
+        let room = FULL.saturating_sub(self.waiting.len()).min(most);
+        let (mut count, mut is_ascending, mut latest, mut bytes) = (0, true, self.latest, self.bytes);
+        for record in records.iter().take(room) {
+            if bytes > REORDER_BYTES {
+                break;
+            }
+            is_ascending &= record.time >= latest;
+            latest = record.time;
+            bytes += u64::from(record.length);
+            count += 1;
+        }
+        self.put(records.get(..count).unwrap_or_default(), is_ascending, latest, bytes);
+        count
+    }
+
+    /// Puts `records` in. Where they are in order `latest` is their last time, and `bytes` are those of all that
+    /// then wait.
+    fn put(&mut self, records: &[FrameRecord], is_ascending: bool, latest: Timestamp, bytes: u64) {
+        if !is_ascending {
             return records.iter().for_each(|record| self.push(*record));
         }
         let need = self.waiting.len() + records.len();
@@ -123,8 +146,8 @@ impl Reorder {
             let capacity = need.next_power_of_two().min(FULL.max(need));
             self.waiting.reserve_exact(capacity - self.waiting.len());
         }
-        self.waiting.extend(records);
-        (self.latest, self.bytes) = (fresh.latest, fresh.bytes);
+        records.chunks(COPIED).for_each(|piece| self.waiting.extend(piece));
+        (self.latest, self.bytes) = (latest, bytes);
     }
 
     /// Puts the last frame where it belongs.

@@ -5,7 +5,7 @@ use super::{
     borders::Borders,
     notice::Damage,
     record::{Format, Step, Usual},
-    reorder::{Fresh, Reorder},
+    reorder::Reorder,
     tally::{Several, Tally},
 };
 
@@ -81,11 +81,9 @@ impl Run<'_> {
                 break Stop::Enough;
             }
             if let Some(usual) = usual {
-                let mut fresh = window.fresh(steps);
-                at = self.walk_usual(at, usual, format, &mut fresh, borders);
-                if fresh.len() > 0 {
-                    window.append(&fresh);
-                    (frames, steps) = (frames + fresh.len() as u32, steps - fresh.len());
+                let taken = self.take_usual(&mut at, steps, usual, format, window, borders);
+                if taken > 0 {
+                    (frames, steps) = (frames + taken as u32, steps - taken);
                     continue;
                 }
             }
@@ -137,36 +135,60 @@ impl Run<'_> {
         stop
     }
 
-    /// Walks from `at` over records of the usual kind, to the first that is not; gives where that is.
+    /// Walks on from `at` over records of the usual kind, at least over one where one is next; gives how many.
     #[inline(always)]
-    fn walk_usual(
+    fn take_usual(
         &self,
-        mut at: usize,
+        at: &mut usize,
+        most: usize,
         usual: Usual,
         format: &impl Format,
-        fresh: &mut Fresh,
+        window: &mut Reorder,
         borders: &mut Borders,
     ) -> usize {
+        let read = |place| self.usual_frame(usual, place);
+        if borders.is_due(*at) {
+            borders.read_ahead(self.bytes, *at, format, read);
+        }
+        let ahead = borders.frames(self.until);
+        if ahead.first().is_some_and(|first| first.offset == (*at + Usual::HEADER) as u64) {
+            let taken = window.admit(ahead, most);
+            if let Some(last) = taken.checked_sub(1).and_then(|last| ahead.get(last)) {
+                *at = last.offset as usize + last.length as usize;
+            }
+            borders.take(taken);
+            return taken;
+        }
+        let mut fresh = window.fresh(most);
+        let mut next = *at;
         fresh.fill(|| {
-            if at >= self.until {
+            if next >= self.until || borders.is_due(next) {
                 return None;
             }
-            if borders.is_due(at) {
-                borders.look(self.bytes, at, format);
-            }
-            let head = usual.head(self.bytes, at)?;
-            let frame = at + Usual::HEADER;
-            at = borders.confirm(self.bytes, frame + head.length as usize);
-            Some(FrameRecord {
-                time: head.time,
-                offset: frame as u64,
-                length: head.length,
-                wire_length: head.wire_length,
-                input: self.input,
-                chunk: self.chunk,
-                link: usual.link,
-            })
+            let (frame, end) = read(next)?;
+            Borders::ask(self.bytes, end);
+            next = end;
+            Some(frame)
         });
-        at
+        *at = next;
+        window.append(&fresh);
+        fresh.len()
+    }
+
+    /// The frame of the usual record at `at`, and where that ends.
+    #[inline(always)]
+    fn usual_frame(&self, usual: Usual, at: usize) -> Option<(FrameRecord, usize)> {
+        let head = usual.head(self.bytes, at)?;
+        let offset = at + Usual::HEADER;
+        let frame = FrameRecord {
+            time: head.time,
+            offset: offset as u64,
+            length: head.length,
+            wire_length: head.wire_length,
+            input: self.input,
+            chunk: self.chunk,
+            link: usual.link,
+        };
+        Some((frame, offset + head.length as usize))
     }
 }
