@@ -78,7 +78,7 @@ impl<K: Clone + Eq + Hash, V> BoundedMap<K, V> {
         mut evicted: impl FnMut(K, V),
     ) -> &mut V {
         let hash = self.hasher.hash_one(&key);
-        let ticket = self.touch(hash, &key, &mut evicted).map(|(_, ticket)| ticket);
+        let ticket = self.touch(hash, &key, &mut evicted);
         let fresh = self.next_ticket;
         let hasher = &self.hasher;
         let entry = self
@@ -90,38 +90,17 @@ impl<K: Clone + Eq + Hash, V> BoundedMap<K, V> {
         &mut entry.value
     }
 
-    /// The same for those who only change the value, in one look-up when it is there.
-    pub fn change(&mut self, key: K, make: impl FnOnce() -> V, change: impl FnOnce(&mut V)) {
-        let hash = self.hasher.hash_one(&key);
-        let known = self.touch(hash, &key, &mut |_, _| ());
-        if let Some((place, ticket)) = known {
-            if let Some(entry) = self.entries.get_bucket_mut(place) {
-                entry.ticket = ticket;
-                change(&mut entry.value);
-            }
-            return;
-        }
-        let mut value = make();
-        change(&mut value);
-        let hasher = &self.hasher;
-        let entry = Entry { key, ticket: self.next_ticket, value };
-        self.entries.insert_unique(hash, entry, |entry| hasher.hash_one(&entry.key));
-    }
-
-    /// Issues a ticket for `key` and makes room when it is absent; where it stands and which ticket it has from
-    /// now on, when not.
-    fn touch(&mut self, hash: u64, key: &K, evicted: &mut impl FnMut(K, V)) -> Option<(usize, u64)> {
+    /// Issues a ticket for `key` and makes room when it is absent; which ticket it has from now on, when not.
+    fn touch(&mut self, hash: u64, key: &K, evicted: &mut impl FnMut(K, V)) -> Option<u64> {
         self.next_ticket += 1;
         let ticket = self.next_ticket;
-        let known = self.entries.find_bucket_index(hash, |entry| entry.key == *key);
-        let place = known.and_then(|known| Some((known, self.entries.get_bucket(known)?.ticket)));
-        match place {
+        match self.entries.find(hash, |entry| entry.key == *key).map(|entry| entry.ticket) {
             // A key that was touched a moment ago keeps its place: a queue that moved at every touch would cost
             // more than the map.
-            Some((_, last)) if ticket - last <= self.capacity as u64 / 4 => place,
-            Some((known, _)) => {
+            Some(last) if ticket - last <= self.capacity as u64 / 4 => Some(last),
+            Some(_) => {
                 self.enqueue(ticket, key.clone());
-                Some((known, ticket))
+                Some(ticket)
             }
             None => {
                 self.make_room(evicted);

@@ -13,7 +13,7 @@ use crate::{
     limits,
     names::Names,
     observation::{
-        self, DnsService, FirstPacket, Item, Observation, ObservationBatch, QuietDns, merge_in_order,
+        self, DnsService, FirstPacket, Item, KeptDns, Observation, ObservationBatch, merge_in_order,
     },
     output::{EventSink, OutputError},
     protocol::dns::NameBuf,
@@ -134,6 +134,7 @@ impl<'s> Analysis<'s> {
         let mut result = Ok(());
         for batch in batches {
             self.names.prefetch(batch.quiet_messages());
+            self.visibility.prefetch(batch.quiet_messages());
         }
         merge_in_order(batches, |item| {
             let told = match item {
@@ -148,7 +149,7 @@ impl<'s> Analysis<'s> {
     }
 
     /// A DNS message of which there is nothing to detect: what it says of names and of what was visible counts.
-    fn observe_quiet(&mut self, quiet: &QuietDns<'_>) -> Result<(), OutputError> {
+    fn observe_quiet(&mut self, quiet: &KeptDns<'_>) -> Result<(), OutputError> {
         self.observations += 1;
         self.last = self.last.max(quiet.time);
         self.seen.dns_messages += 1;

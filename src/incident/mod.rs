@@ -1,6 +1,7 @@
 //! Findings grow into one verdict per asset.
 
 mod ladder;
+mod machines;
 mod tracker;
 mod visibility;
 

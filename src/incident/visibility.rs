@@ -1,30 +1,26 @@
 //! What the wire showed of each machine, so that a verdict can say what it could not see.
 
-use std::{
-    hash::{Hash, Hasher},
-    net::IpAddr,
-};
+use std::net::IpAddr;
 
 use crate::{
     asset::Assets,
-    bounded::BoundedMap,
     decode::Tenant,
     flow::TcpState,
     indicator::Rung,
     limits,
-    observation::{DnsService, FirstPacket, FlowClosed, FlowIdentity, Observation, QuietDns, Seen},
+    observation::{DnsService, FirstPacket, FlowClosed, FlowIdentity, KeptDns, Observation, Seen},
     protocol::tls::ClientHello,
     time::{SECOND, Timestamp},
 };
 
-use super::ladder::Incident;
+use super::{
+    ladder::Incident,
+    machines::{Machine, Machines},
+};
 
-/// What was seen of one machine.
+/// What was seen of one machine, besides DNS.
 #[derive(Clone, Debug, Default)]
 struct Sight {
-    dns_questions: u64,
-    /// DNS messages that it was answered with.
-    dns_responses: u64,
     /// Connections that were answered or began before the capture.
     connections: u64,
     /// Connections of which only one side's packets were captured: the machine's own, and the other's.
@@ -35,39 +31,19 @@ struct Sight {
     gap_bytes: u64,
     registry_tls: u64,
     encrypted_names: u64,
-    /// DNS messages that the machine answered: then it is a resolver.
-    dns_answers: u64,
-}
-
-/// A machine of ours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Machine {
-    tenant: Tenant,
-    address: IpAddr,
-}
-
-impl Hash for Machine {
-    /// In few words: it is asked for every DNS message.
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.tenant.key ^ (self.tenant.kind as u64) << 56);
-        match self.address {
-            IpAddr::V4(address) => state.write_u32(address.to_bits()),
-            IpAddr::V6(address) => state.write_u128(address.to_bits()),
-        }
-    }
 }
 
 /// What was seen of every machine of ours.
 #[derive(Debug)]
 pub struct Visibility {
-    machines: BoundedMap<Machine, Sight>,
+    machines: Machines<Sight>,
     first: Option<Timestamp>,
     last: Timestamp,
 }
 
 impl Default for Visibility {
     fn default() -> Self {
-        Self { machines: BoundedMap::new(limits::MACHINES), first: None, last: Timestamp::MIN }
+        Self { machines: Machines::new(limits::MACHINES), first: None, last: Timestamp::MIN }
     }
 }
 
@@ -104,8 +80,16 @@ impl Visibility {
         }
     }
 
+    /// Asks for the memory that taking in these messages begins with.
+    pub fn prefetch<'q>(&self, messages: impl Iterator<Item = KeptDns<'q>>) {
+        for quiet in messages {
+            self.machines.prefetch(&Machine { tenant: quiet.tenant, address: quiet.client });
+        }
+    }
+
     /// Takes in a DNS message of which there was nothing to detect.
-    pub fn observe_quiet(&mut self, quiet: &QuietDns<'_>, assets: &Assets) {
+    #[inline]
+    pub fn observe_quiet(&mut self, quiet: &KeptDns<'_>, assets: &Assets) {
         self.first.get_or_insert(quiet.time);
         self.last = self.last.max(quiet.time);
         self.dns(quiet.tenant, (quiet.client, quiet.server), assets, quiet.is_response);
@@ -119,17 +103,17 @@ impl Visibility {
         is_response: bool,
     ) {
         if is_response {
-            self.sight(tenant, client, |sight| sight.dns_responses += 1);
+            self.machines.count(&Machine { tenant, address: client }, |dns| dns.responses += 1);
             if assets.is_home(server) {
-                self.sight(tenant, server, |sight| sight.dns_answers += 1);
+                self.machines.count(&Machine { tenant, address: server }, |dns| dns.answers += 1);
             }
         } else {
-            self.sight(tenant, client, |sight| sight.dns_questions += 1);
+            self.machines.count(&Machine { tenant, address: client }, |dns| dns.questions += 1);
         }
     }
 
     fn sight(&mut self, tenant: Tenant, address: IpAddr, change: impl FnOnce(&mut Sight)) {
-        self.machines.change(Machine { tenant, address }, Sight::default, change);
+        self.machines.change(&Machine { tenant, address }, change);
     }
 
     /// First and last packet time that made an observation; `None` when nothing did.
@@ -152,17 +136,17 @@ impl Visibility {
     pub fn unseen(&self, incident: &Incident, end: Option<Timestamp>) -> Vec<String> {
         let mut unseen = Vec::new();
         let machine = Machine { tenant: incident.asset.tenant, address: incident.asset.address };
-        let Some(sight) = self.machines.get(&machine) else {
+        let Some((dns, sight)) = self.machines.get(&machine) else {
             return unseen;
         };
-        if sight.dns_answers > 0 {
+        if dns.answers > 0 {
             unseen.push(format!(
                 "it answered {}: it is a resolver, and the question may have been another machine's",
-                counted(sight.dns_answers, "DNS question")
+                counted(dns.answers, "DNS question")
             ));
         }
-        if sight.dns_questions == 0 {
-            unseen.push(if sight.dns_responses == 0 {
+        if dns.questions == 0 {
+            unseen.push(if dns.responses == 0 {
                 "no DNS question of it was captured: names come from Host and SNI only".to_owned()
             } else {
                 "no DNS question of it was captured, only answers".to_owned()

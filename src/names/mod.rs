@@ -1,6 +1,7 @@
 //! Which name led this client to this address: learned from DNS answers, SNI, QUIC and Host; bounded.
 
 mod answers;
+mod index;
 mod pairs;
 
 use std::{net::IpAddr, sync::Arc};
@@ -12,9 +13,9 @@ use pairs::{Pair, PairTable};
 use crate::{
     decode::Tenant,
     limits,
-    observation::{DnsService, Observation, QuietDns, Seen},
+    observation::{DnsService, KeptDns, Observation, Seen},
     protocol::{
-        dns::{Answer, Name, NameBuf},
+        dns::{Name, NameBuf},
         tls::ClientHello,
     },
     time::{Nanos, SECOND, Timestamp},
@@ -134,27 +135,23 @@ impl Names {
 
     /// Asks for the memory that learning from these messages will touch: all of them wait for it together, and not
     /// each for itself.
-    pub fn prefetch<'q>(&self, messages: impl Iterator<Item = QuietDns<'q>>) {
+    pub fn prefetch<'q>(&self, messages: impl Iterator<Item = KeptDns<'q>>) {
         let mut count = 0;
         for quiet in messages {
-            let Some(outline) = &quiet.answer else { continue };
-            for answer in outline.answers() {
-                if let Answer::Address(address, _) = answer {
-                    self.pairs.prefetch(&Pair { tenant: quiet.tenant, client: quiet.client, address });
-                    count += 1;
-                }
+            for &(address, _) in quiet.addresses {
+                self.pairs.prefetch(&Pair { tenant: quiet.tenant, client: quiet.client, address }, count);
+                count += 1;
             }
         }
-        self.pairs.prefetch_oldest(count);
     }
 
     /// Learns from a DNS message of which there was nothing to detect.
-    pub fn learn_quiet(&mut self, quiet: &QuietDns<'_>) {
-        let Some(outline) = &quiet.answer else { return };
-        let pair = Pair { tenant: quiet.tenant, client: quiet.client, address: quiet.server };
-        addresses_of_outline(outline, |name, address, ttl| {
-            self.answer(&pair, name, address, ttl, quiet.time);
-        });
+    #[inline]
+    pub fn learn_quiet(&mut self, quiet: &KeptDns<'_>) {
+        for &(address, ttl) in quiet.addresses {
+            let pair = Pair { tenant: quiet.tenant, client: quiet.client, address };
+            self.answer(&pair, quiet.name, address, ttl, quiet.time);
+        }
     }
 
     /// An answer to `pair`'s client, asked for at `time`.

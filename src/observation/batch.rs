@@ -3,7 +3,8 @@
 use std::{cmp::Reverse, collections::BinaryHeap, net::IpAddr, ops::Range, sync::Arc};
 
 use super::vocabulary::{
-    CertificatesSeen, DnsSeen, DnsService, FirstPacket, FlowClosed, Head, Observation, Order, QuietDns, Seen,
+    CertificatesSeen, DnsSeen, DnsService, FirstPacket, FlowClosed, Head, KeptDns, Observation, Order,
+    QuietDns, Seen,
 };
 use crate::{
     decode::Tenant,
@@ -17,8 +18,10 @@ pub struct ObservationBatch {
     entries: Vec<(Head, Stored)>,
     /// Quiet DNS messages, which are most of some traffic, in little room.
     quiet: Vec<StoredQuiet>,
-    /// DNS messages, one behind the other.
+    /// DNS messages, and names of quiet answers, one behind the other.
     messages: Vec<u8>,
+    /// What quiet answers give, one behind the other.
+    addresses: Vec<(IpAddr, u32)>,
     /// What flows came to, which every flow has: no memory of its own for each.
     closed: Vec<FlowClosed>,
 }
@@ -29,7 +32,7 @@ pub enum Item<'a> {
     /// An observation.
     Observation(Observation<'a>),
     /// A DNS message of which there is nothing to detect.
-    QuietDns(QuietDns<'a>),
+    QuietDns(KeptDns<'a>),
 }
 
 #[derive(Debug)]
@@ -40,7 +43,8 @@ struct StoredQuiet {
     client: IpAddr,
     server: IpAddr,
     is_response: bool,
-    answer: Option<(Range<u32>, dns::Places)>,
+    name: Range<u32>,
+    addresses: Range<u32>,
 }
 
 impl StoredQuiet {
@@ -76,6 +80,7 @@ impl ObservationBatch {
         self.entries.clear();
         self.quiet.clear();
         self.messages.clear();
+        self.addresses.clear();
         self.closed.clear();
     }
 
@@ -111,12 +116,24 @@ impl ObservationBatch {
         self.entries.push((head, Stored::Dns { message, service, over_tcp }));
     }
 
-    /// Adds a DNS message of which there is nothing to detect, and which packet `packet` carried. Only an answer is
-    /// copied.
+    /// Adds a DNS message of which there is nothing to detect, and which packet `packet` carried. Of an answer its
+    /// name and addresses are copied.
+    #[inline]
     pub fn quiet_dns(&mut self, packet: u64, quiet: &QuietDns<'_>) {
         let QuietDns { time, tenant, client, server, answer, is_response } = *quiet;
-        let answer = answer.map(|outline| (self.message(outline.message()), outline.places()));
-        self.quiet.push(StoredQuiet { packet, time, tenant, client, server, is_response, answer });
+        let start = self.addresses.len() as u32;
+        let mut name = 0..0;
+        if let Some(outline) = answer {
+            self.addresses.extend(outline.answers().filter_map(|answer| match answer {
+                dns::Answer::Address(address, ttl) => Some((address, ttl)),
+                dns::Answer::Alias(_) => None,
+            }));
+            if self.addresses.len() as u32 > start {
+                name = self.message(outline.name().wire());
+            }
+        }
+        let addresses = start..self.addresses.len() as u32;
+        self.quiet.push(StoredQuiet { packet, time, tenant, client, server, is_response, name, addresses });
     }
 
     fn message(&mut self, message: &[u8]) -> Range<u32> {
@@ -194,15 +211,17 @@ impl ObservationBatch {
     }
 
     /// The quiet DNS messages, in order.
-    pub fn quiet_messages(&self) -> impl Iterator<Item = QuietDns<'_>> {
-        (0..self.quiet.len()).filter_map(|index| self.quiet(index))
+    pub fn quiet_messages(&self) -> impl Iterator<Item = KeptDns<'_>> {
+        self.quiet.iter().map(|stored| self.kept(stored))
     }
 
-    fn quiet(&self, index: usize) -> Option<QuietDns<'_>> {
-        let StoredQuiet { time, tenant, client, server, is_response, ref answer, .. } =
-            *self.quiet.get(index)?;
-        let answer = answer.as_ref().and_then(|(message, places)| Some(places.of(self.bytes(message)?)));
-        Some(QuietDns { time, tenant, client, server, answer, is_response })
+    #[inline]
+    fn kept(&self, stored: &StoredQuiet) -> KeptDns<'_> {
+        let StoredQuiet { time, tenant, client, server, is_response, ref name, ref addresses, .. } = *stored;
+        let name = dns::Name::from_wire(self.bytes(name).unwrap_or_default());
+        let addresses =
+            self.addresses.get(addresses.start as usize..addresses.end as usize).unwrap_or_default();
+        KeptDns { time, tenant, client, server, is_response, name, addresses }
     }
 }
 
@@ -228,7 +247,12 @@ impl Cursor {
     /// Gives the next item to `each`.
     fn step<'b>(&mut self, batch: &'b ObservationBatch, is_quiet: bool, each: &mut impl FnMut(Item<'b>)) {
         if is_quiet {
-            batch.quiet(self.quiet).map(Item::QuietDns).into_iter().for_each(each);
+            batch
+                .quiet
+                .get(self.quiet)
+                .map(|stored| Item::QuietDns(batch.kept(stored)))
+                .into_iter()
+                .for_each(each);
             self.quiet += 1;
         } else {
             batch.get(self.entry).map(Item::Observation).into_iter().for_each(each);

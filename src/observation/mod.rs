@@ -23,6 +23,6 @@ pub use batch::{Item, ObservationBatch, merge_in_order};
 pub use counters::{Counters, add_counters};
 pub use observer::{Observer, ObserverOptions, Screen};
 pub use vocabulary::{
-    CertificatesSeen, DnsSeen, DnsService, FirstPacket, FlowClosed, FlowEnd, FlowIdentity, Head, Observation,
-    Order, QuietDns, Seen, SideTotals,
+    CertificatesSeen, DnsSeen, DnsService, FirstPacket, FlowClosed, FlowEnd, FlowIdentity, Head, KeptDns,
+    Observation, Order, QuietDns, Seen, SideTotals,
 };

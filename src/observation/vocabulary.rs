@@ -123,6 +123,25 @@ pub struct QuietDns<'a> {
     pub is_response: bool,
 }
 
+/// What a batch keeps of a [`QuietDns`]: of an answer no more than what it teaches.
+#[derive(Clone, Copy, Debug)]
+pub struct KeptDns<'a> {
+    /// Packet time.
+    pub time: Timestamp,
+    /// Whose network.
+    pub tenant: Tenant,
+    /// Who asked.
+    pub client: IpAddr,
+    /// Who was asked.
+    pub server: IpAddr,
+    /// Whether it is a response.
+    pub is_response: bool,
+    /// The name that was asked for, where there are addresses.
+    pub name: dns::Name<'a>,
+    /// The addresses of that name in the order of the answer, each with the smallest TTL on the way there.
+    pub addresses: &'a [(IpAddr, u32)],
+}
+
 /// A server's certificates, and what they answer.
 #[derive(Clone, Copy, Debug)]
 pub struct CertificatesSeen<'a> {
