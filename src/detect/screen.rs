@@ -23,7 +23,7 @@ impl Screen for Indicators {
             }
         };
         let answered = outline.is_response();
-        !(self.may_list_name(outline.name())
+        !(self.may_list_question(outline)
             || self.may_list_address(tuple.server.address)
             || self.may_list_address(tuple.client.address)
             || (!answered && self.has_query_signatures() && meets_signature(tuple, outline, self))

@@ -151,14 +151,14 @@ impl<'s> Analysis<'s> {
     /// A DNS message of which there is nothing to detect: what it says of names and of what was visible counts.
     fn observe_quiet(&mut self, quiet: &KeptDns<'_>) -> Result<(), OutputError> {
         self.observations += 1;
-        self.last = self.last.max(quiet.time);
+        self.last = self.last.max(quiet.about.time);
         self.seen.dns_messages += 1;
         self.names.learn_quiet(quiet);
         self.visibility.observe_quiet(quiet, &self.assets);
         let mut out = Output { sink: self.sink.as_deref_mut(), result: Ok(()) };
         let (closed, visibility) = (&mut self.closed, &self.visibility);
-        self.incidents.advance(quiet.time, &mut |incident| {
-            tell(incident, Change::Close, quiet.time, visibility, closed, &mut out);
+        self.incidents.advance(quiet.about.time, &mut |incident| {
+            tell(incident, Change::Close, quiet.about.time, visibility, closed, &mut out);
         });
         out.result
     }

@@ -81,6 +81,8 @@ pub(super) struct Machines<V> {
     queue: VecDeque<(u64, u32)>,
     next_ticket: u64,
     capacity: usize,
+    /// A quarter of it.
+    fresh: u64,
     evicted: u64,
     /// The start of hashes, random for each process: who sends the packets chooses the machines.
     seed: u64,
@@ -96,6 +98,7 @@ impl<V: Default> Machines<V> {
             queue: VecDeque::new(),
             next_ticket: 0,
             capacity: capacity.max(1),
+            fresh: capacity.max(1) as u64 / 4,
             evicted: 0,
             seed: RandomState::default().hash_one(0),
         }
@@ -147,7 +150,7 @@ impl<V: Default> Machines<V> {
     }
 
     /// The place of a machine, which it is given when absent.
-    #[inline]
+    #[inline(always)]
     fn touch(&mut self, machine: &Machine) -> usize {
         let key = Key::of(machine);
         let hash = key.hash(self.seed);
@@ -157,7 +160,7 @@ impl<V: Default> Machines<V> {
                 let last = self.entries.get(place as usize).map_or(0, |entry| entry.ticket);
                 // One that was touched a moment ago keeps its place: a queue that moved at every touch would cost
                 // more than the table.
-                if self.next_ticket - last > self.capacity as u64 / 4 {
+                if self.next_ticket - last > self.fresh {
                     self.enqueue(place);
                 }
                 place as usize
@@ -188,6 +191,7 @@ impl<V: Default> Machines<V> {
     }
 
     /// Notes that the machine at `place` was touched now.
+    #[cold]
     fn enqueue(&mut self, place: u32) {
         if self.queue.len() > 2 * self.capacity + 64 {
             let entries = &self.entries;

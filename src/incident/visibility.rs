@@ -8,7 +8,7 @@ use crate::{
     flow::TcpState,
     indicator::Rung,
     limits,
-    observation::{DnsService, FirstPacket, FlowClosed, FlowIdentity, KeptDns, Observation, Seen},
+    observation::{DnsService, FirstPacket, FlowClosed, FlowIdentity, KeptDns, Observation, QuietHead, Seen},
     protocol::tls::ClientHello,
     time::{SECOND, Timestamp},
 };
@@ -83,18 +83,20 @@ impl Visibility {
     /// Asks for the memory that taking in these messages begins with.
     pub fn prefetch<'q>(&self, messages: impl Iterator<Item = KeptDns<'q>>) {
         for quiet in messages {
-            self.machines.prefetch(&Machine { tenant: quiet.tenant, address: quiet.client });
+            self.machines.prefetch(&Machine { tenant: quiet.about.tenant, address: quiet.about.client });
         }
     }
 
     /// Takes in a DNS message of which there was nothing to detect.
     #[inline]
     pub fn observe_quiet(&mut self, quiet: &KeptDns<'_>, assets: &Assets) {
-        self.first.get_or_insert(quiet.time);
-        self.last = self.last.max(quiet.time);
-        self.dns(quiet.tenant, (quiet.client, quiet.server), assets, quiet.is_response);
+        let QuietHead { time, tenant, client, server, is_response } = *quiet.about;
+        self.first.get_or_insert(time);
+        self.last = self.last.max(time);
+        self.dns(tenant, (client, server), assets, is_response);
     }
 
+    #[inline]
     fn dns(
         &mut self,
         tenant: Tenant,

@@ -88,6 +88,34 @@ impl AddressTable {
     }
 }
 
+/// What several tables say of addresses that they may list, in one: each question is then one look at a bitmap.
+#[derive(Debug)]
+pub(super) struct AddressFront {
+    v4: Front,
+    v6: Front,
+}
+
+impl AddressFront {
+    pub(super) fn of<'t>(tables: impl Iterator<Item = &'t AddressTable> + Clone) -> Self {
+        Self {
+            v4: Front::of(tables.clone().map(|table| &table.v4.nearby)),
+            v6: Front::of(tables.map(|table| &table.v6.nearby)),
+        }
+    }
+
+    /// Whether [`AddressTable::may_have`] of any of the tables.
+    #[inline]
+    pub(super) fn may_have(&self, address: IpAddr) -> bool {
+        match address {
+            IpAddr::V4(address) => self.v4.may_have(address.to_bits() >> 8),
+            IpAddr::V6(address) => match address.to_ipv4_mapped() {
+                Some(address) => self.v4.may_have(address.to_bits() >> 8),
+                None => self.v6.may_have((address.to_bits() >> 96) as u32),
+            },
+        }
+    }
+}
+
 /// Stands among the lengths for "there are entries with a port".
 const AT_PORT: u8 = 255;
 
@@ -282,19 +310,24 @@ impl Nearby {
         Self { bits: vec![full; (bits / 8) as usize].into() }
     }
 
+    /// How many of the 24 bits of a unit's number do not count, where there are so many words.
+    #[inline]
+    fn shift(words: usize) -> u32 {
+        24_u32.saturating_sub(words.trailing_zeros() + 6)
+    }
+
     /// The word and the bit of a unit. An odd factor keeps numbers apart that differ in their low 24 bits.
     #[inline]
-    fn place(words: usize, unit: u32) -> (usize, u64) {
-        let bits = words.trailing_zeros() + 6;
+    fn place(shift: u32, unit: u32) -> (usize, u64) {
         let spread = (unit ^ unit >> 24).wrapping_mul(0x9e37_79b1) & 0xff_ffff;
-        let bit = spread >> 24_u32.saturating_sub(bits);
+        let bit = spread >> shift;
         ((bit >> 6) as usize, 1 << (bit & 63))
     }
 
     fn add(&mut self, first: u32, count: u32) {
         let bytes = self.bits.to_mut();
         for unit in first..=first.saturating_add(count - 1) {
-            let (word, bit) = Self::place(bytes.len() / 8, unit);
+            let (word, bit) = Self::place(Self::shift(bytes.len() / 8), unit);
             let set = u64_at(bytes, word).unwrap_or_default() | bit;
             set_u64(bytes, word, set);
         }
@@ -303,7 +336,95 @@ impl Nearby {
     #[inline]
     fn may_have(&self, unit: u32) -> bool {
         let bits: &[u8] = &self.bits;
-        let (word, bit) = Self::place(bits.len() / 8, unit);
+        let (word, bit) = Self::place(Self::shift(bits.len() / 8), unit);
         u64_at(bits, word).is_some_and(|word| word & bit != 0)
+    }
+}
+
+/// Bitmaps of several tables, as one of the largest's size. Smaller ones are stretched: a bit of theirs stands for the
+/// same units as the bits that it becomes.
+#[derive(Debug, Default)]
+struct Front {
+    words: Vec<u64>,
+    shift: u32,
+}
+
+impl Front {
+    fn of<'t>(bitmaps: impl Iterator<Item = &'t Nearby> + Clone) -> Self {
+        let bitmaps = bitmaps.map(|bitmap| &*bitmap.bits).filter(|bits| bits.len() >= 8);
+        let Some(shift) = bitmaps.clone().map(|bits| Nearby::shift(bits.len() / 8)).min() else {
+            return Self::default();
+        };
+        let mut words = vec![0; 1 << (18 - shift)];
+        for bits in bitmaps {
+            let stretch = Nearby::shift(bits.len() / 8) - shift;
+            for (at, word) in bits.as_chunks::<8>().0.iter().enumerate() {
+                let mut word = u64::from_le_bytes(*word);
+                if stretch == 0 {
+                    words.get_mut(at).into_iter().for_each(|to| *to |= word);
+                    continue;
+                }
+                while word != 0 {
+                    let first = (at * 64 + word.trailing_zeros() as usize) << stretch;
+                    for bit in first..first + (1 << stretch) {
+                        words.get_mut(bit >> 6).into_iter().for_each(|to| *to |= 1 << (bit & 63));
+                    }
+                    word &= word - 1;
+                }
+            }
+        }
+        Self { words, shift }
+    }
+
+    #[inline]
+    fn may_have(&self, unit: u32) -> bool {
+        let (word, bit) = Nearby::place(self.shift, unit);
+        self.words.get(word).is_some_and(|word| word & bit != 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_front_says_what_one_of_its_tables_says() {
+        let mut state = 5_u64;
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 32) as u32
+        };
+        for sizes in [vec![], vec![0], vec![1, 0], vec![3, 500], vec![2000, 1, 40], vec![30, 30]] {
+            let tables: Vec<_> = sizes
+                .iter()
+                .map(|&size| {
+                    let mut table = AddressTable::default();
+                    for claim in 0..size {
+                        let (length, bits) = (20 + next() as u8 % 13, next());
+                        table.insert(IpAddr::from(bits.to_be_bytes()), length, claim);
+                        let bits = u128::from(next()) << 96 | u128::from(next());
+                        table.insert(IpAddr::from(bits.to_be_bytes()), length * 4, claim);
+                    }
+                    table.finish();
+                    table
+                })
+                .collect();
+            let front = AddressFront::of(tables.iter());
+            let mut found = 0;
+            for _ in 0..50_000 {
+                let v4 = next();
+                let addresses: [IpAddr; 3] = [
+                    v4.to_be_bytes().into(),
+                    std::net::Ipv4Addr::from_bits(v4).to_ipv6_mapped().into(),
+                    (u128::from(next()) << 96).to_be_bytes().into(),
+                ];
+                for address in addresses {
+                    let expected = tables.iter().any(|table| table.may_have(address));
+                    assert_eq!(front.may_have(address), expected, "{address} of {sizes:?}");
+                    found += usize::from(expected);
+                }
+            }
+            assert!(found > 0 || sizes.iter().all(|size| *size == 0));
+        }
     }
 }

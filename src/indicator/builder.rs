@@ -1,5 +1,6 @@
 //! Gathers what the readers read into [`Indicators`].
 
+use super::address_table::AddressFront;
 use super::claims::Statement;
 use super::matcher::Indicators;
 use super::search_suffix::SearchSuffixes;
@@ -85,8 +86,11 @@ impl IndicatorsBuilder {
     /// Arranges everything for being asked.
     pub(super) fn finish(mut self) -> Indicators {
         self.segment(Segment::default());
+        let tables = self.segments.iter().map(|segment| &segment.tables.addresses);
+        let addresses = (self.segments.len() > 1).then(|| AddressFront::of(tables));
         Indicators {
             segments: self.segments,
+            addresses,
             signatures: Signatures::new(self.signatures),
             search_suffixes: self.search_suffixes,
         }

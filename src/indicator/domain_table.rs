@@ -97,7 +97,7 @@ impl DomainTable {
     /// Whether anything listed may end in the labels whose hash is `two`.
     #[inline]
     pub(super) fn may_have_ending(&self, two: u64) -> bool {
-        self.coarse.has(two)
+        self.coarse.has(two) && Filter::has(Filter::word(&self.filter.words, two), Filter::passing(two))
     }
 
     /// Whether [`DomainTable::find`] may find something; seldom `true` when it does not.

@@ -2,7 +2,7 @@
 
 use super::hash::folded;
 use crate::limits::DNS_NAME_BYTES;
-use crate::protocol::dns::Name;
+use crate::protocol::dns::{Name, Outline};
 
 /// The hash of the root, from which that of every name goes on, a label at a time.
 const ROOT: u64 = 0x6361_6c6c_686f_6d65;
@@ -29,6 +29,18 @@ impl Ending {
         }
         let one = folded(ROOT, wire, last + 1, at);
         Some(Self { one, two: folded(one, wire, before + 1, last) })
+    }
+}
+
+impl Ending {
+    /// Of the name that a message asks for: what [`Ending::of`] gives, without a walk over the labels.
+    #[inline]
+    pub(super) fn of_question(outline: &Outline<'_>) -> Option<Self> {
+        let (before, last, end) = outline.last_two_labels()?;
+        // In the message, where eight bytes stand before every label.
+        let message = outline.message();
+        let one = folded(ROOT, message, last + 1, end);
+        Some(Self { one, two: folded(one, message, before + 1, last) })
     }
 }
 

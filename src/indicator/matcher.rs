@@ -3,13 +3,14 @@
 use std::cmp::Reverse;
 use std::net::IpAddr;
 
+use super::address_table::AddressFront;
 use super::exchange::{ExchangeFacts, Moment, Target, split_host};
 use super::labels::{Ending, Labels};
 use super::model::{AsOf, Claim, ClaimId, Kind, SignatureId, Standing};
 use super::search_suffix::SearchSuffixes;
 use super::segment::Segment;
 use super::signature::{Signature, Signatures};
-use crate::protocol::dns::Name;
+use crate::protocol::dns::{Name, Outline};
 use crate::time::Timestamp;
 
 /// All claims and signatures, ready to be asked. Never changes; share it in an `Arc`.
@@ -22,6 +23,8 @@ use crate::time::Timestamp;
 pub struct Indicators {
     /// In the order of loading: one for what was read from text, one for each compiled file.
     pub(super) segments: Vec<Segment>,
+    /// Where there is more than one segment.
+    pub(super) addresses: Option<AddressFront>,
     pub(super) signatures: Signatures,
     pub(super) search_suffixes: SearchSuffixes,
 }
@@ -92,7 +95,17 @@ impl Indicators {
     /// one of them.
     #[inline]
     pub fn may_list_name(&self, name: Name<'_>) -> bool {
-        let Some(Ending { one, two }) = Ending::of(name) else { return false };
+        Ending::of(name).is_some_and(|ending| self.may_list(name, ending))
+    }
+
+    /// The same of the name that a message asks for.
+    #[inline]
+    pub fn may_list_question(&self, outline: &Outline<'_>) -> bool {
+        Ending::of_question(outline).is_some_and(|ending| self.may_list(outline.name(), ending))
+    }
+
+    #[inline]
+    fn may_list(&self, name: Name<'_>, Ending { one, two }: Ending) -> bool {
         self.may_list_ending(two) && self.may_list_labels(name, two)
             || self.search_suffixes.may_end(one, two)
                 && self.search_suffixes.stripped(name).any(|shorter| {
@@ -144,7 +157,10 @@ impl Indicators {
     /// is `true` of all addresses in a /24 in which something is listed, of IPv6 in a /32.
     #[inline]
     pub fn may_list_address(&self, address: IpAddr) -> bool {
-        self.segments.iter().any(|segment| segment.tables.addresses.may_have(address))
+        match &self.addresses {
+            Some(front) => front.may_have(address),
+            None => self.segments.iter().any(|segment| segment.tables.addresses.may_have(address)),
+        }
     }
 
     /// Claims about the URL and the path of a request: `host` is the Host field's value (with or

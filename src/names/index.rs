@@ -46,6 +46,8 @@ pub(super) struct RingIndex {
     start: usize,
     /// A power of two.
     buckets: usize,
+    /// What is left of a hash when it is shifted by so much is its bucket.
+    shift: u32,
 }
 
 impl RingIndex {
@@ -56,13 +58,13 @@ impl RingIndex {
         let words = vec![0_u32; (buckets + 1) * WORDS];
         huge_pages::advise(&words);
         let start = words.as_ptr().align_offset(WORDS * size_of::<u32>()).min(WORDS);
-        Self { words, start, buckets }
+        // There are two buckets at least.
+        Self { words, start, buckets, shift: 64 - buckets.trailing_zeros() }
     }
 
     #[inline]
     fn home(&self, hash: u64) -> usize {
-        // There are two buckets at least.
-        (hash >> (64 - self.buckets.trailing_zeros())) as usize
+        (hash >> self.shift) as usize
     }
 
     #[inline]
@@ -87,7 +89,7 @@ impl RingIndex {
     }
 
     /// The number put in with `hash` of which `is_it` says so.
-    #[inline]
+    #[inline(always)]
     pub(super) fn find(
         &self,
         hash: u64,

@@ -13,7 +13,7 @@ use pairs::{Pair, PairTable};
 use crate::{
     decode::Tenant,
     limits,
-    observation::{DnsService, KeptDns, Observation, Seen},
+    observation::{DnsService, KeptDns, Observation, QuietHead, Seen},
     protocol::{
         dns::{Name, NameBuf},
         tls::ClientHello,
@@ -117,7 +117,7 @@ impl Names {
         match &observation.seen {
             Seen::Dns(dns) if dns.service == DnsService::Dns && dns.message.is_response() => {
                 addresses_of_answer(&dns.message, &mut |name, address, ttl| {
-                    self.answer(&pair, name, address, ttl, head.time);
+                    self.answer(&Pair { address, ..pair }, name, ttl, head.time);
                 });
             }
             _ if head.relayed => {}
@@ -138,8 +138,9 @@ impl Names {
     pub fn prefetch<'q>(&self, messages: impl Iterator<Item = KeptDns<'q>>) {
         let mut count = 0;
         for quiet in messages {
+            let QuietHead { tenant, client, .. } = *quiet.about;
             for &(address, _) in quiet.addresses {
-                self.pairs.prefetch(&Pair { tenant: quiet.tenant, client: quiet.client, address }, count);
+                self.pairs.prefetch(&Pair { tenant, client, address }, count);
                 count += 1;
             }
         }
@@ -148,16 +149,17 @@ impl Names {
     /// Learns from a DNS message of which there was nothing to detect.
     #[inline]
     pub fn learn_quiet(&mut self, quiet: &KeptDns<'_>) {
+        let QuietHead { time, tenant, client, .. } = *quiet.about;
         for &(address, ttl) in quiet.addresses {
-            let pair = Pair { tenant: quiet.tenant, client: quiet.client, address };
-            self.answer(&pair, quiet.name, address, ttl, quiet.time);
+            self.answer(&Pair { tenant, client, address }, quiet.name, ttl, time);
         }
     }
 
     /// An answer to `pair`'s client, asked for at `time`.
-    fn answer(&mut self, pair: &Pair, name: Name<'_>, address: IpAddr, ttl: u32, time: Timestamp) {
+    #[inline]
+    fn answer(&mut self, pair: &Pair, name: Name<'_>, ttl: u32, time: Timestamp) {
         let ttl = i64::from(ttl).min(LONGEST_TTL) * SECOND;
-        self.pairs.put(&Pair { address, ..*pair }, name, NameSource::Dns, time.plus(ttl).plus(GRACE));
+        self.pairs.put(pair, name, NameSource::Dns, time.plus(ttl).plus(GRACE));
     }
 
     /// Where the hello offers an encrypted name, its outer one says less than DNS.

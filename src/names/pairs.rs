@@ -43,15 +43,28 @@ struct Packed {
 impl Packed {
     #[inline]
     fn of(pair: &Pair) -> Self {
-        if let (IpAddr::V4(client), IpAddr::V4(address), true) =
-            (pair.client, pair.address, pair.tenant.is_default())
-        {
-            let first = u64::from(client.to_bits()) << 32 | u64::from(address.to_bits());
-            return Self { mark: 0, first, rest: [0; PAIR - WORD], length: 0 };
+        let (IpAddr::V4(client), true) = (pair.client, pair.tenant.is_default()) else {
+            return Self::of_any(pair);
+        };
+        let client = u64::from(client.to_bits()) << 32;
+        let mut rest = [0; PAIR - WORD];
+        match pair.address {
+            IpAddr::V4(address) => {
+                Self { mark: 0, first: client | u64::from(address.to_bits()), rest, length: 0 }
+            }
+            IpAddr::V6(address) => {
+                let bits = address.to_bits();
+                // Twelve bytes, and zeros above them.
+                let (low, high) = (bits as u64, bits >> 64 & 0xffff_ffff);
+                let (words, _) = rest.as_chunks_mut::<8>();
+                words.iter_mut().zip([low, high as u64]).for_each(|(to, word)| *to = word.to_le_bytes());
+                Self { mark: 2, first: client | (bits >> 96) as u64, rest, length: 12 }
+            }
         }
-        Self::of_any(pair)
     }
 
+    /// Of a tenant, or of a client that has an address of IPv6.
+    #[cold]
     fn of_any(pair: &Pair) -> Self {
         let (mut bytes, mut length) = ([0; PAIR], 0);
         let mut push = |more: &[u8]| {
@@ -249,29 +262,40 @@ impl PairTable {
     pub(super) fn put(&mut self, pair: &Pair, name: Name<'_>, source: NameSource, until: Timestamp) {
         let packed = Packed::of(pair);
         let hash = packed.hash(self.seed);
-        let known = self.find(hash, &packed).and_then(|(spot, number)| {
-            let place = self.place(number);
-            Some((spot, number, place, self.ring.get(place)?))
-        });
-        let Some((spot, number, place, known)) = known else {
-            let number = self.append(&packed, name, source, until);
-            return self.index.insert(hash, number, self.window);
-        };
-        let (mut source, mut until) = (source, until);
-        if known.source() > source && known.name(&self.long) == name {
-            (source, until) = (known.source(), known.until.max(until));
-        }
-        if self.window.next.wrapping_sub(number) > self.capacity / 2 {
-            self.len -= usize::from(self.clear(place));
-            let number = self.append(&packed, name, source, until);
-            self.index.renumber(spot, hash, number);
-        } else {
-            self.clear(place);
-            self.write(place, &packed, name, source, until);
+        match self.find(hash, &packed) {
+            Some((spot, number)) => self.renew((spot, number, hash), &packed, name, source, until),
+            None => {
+                let number = self.append(&packed, name, source, until);
+                self.index.insert(hash, number, self.window);
+            }
         }
     }
 
-    #[inline]
+    /// Puts a name in place of the one that the write of that number put in.
+    fn renew(
+        &mut self,
+        (spot, number, hash): (Spot, u32, u64),
+        packed: &Packed,
+        name: Name<'_>,
+        mut source: NameSource,
+        mut until: Timestamp,
+    ) {
+        let place = self.place(number);
+        let Some(known) = self.ring.get(place) else { return };
+        if known.source() > source && known.name(&self.long) == name {
+            (source, until) = (known.source(), known.until.max(until));
+        }
+        let was_there = self.clear(place);
+        if self.window.next.wrapping_sub(number) > self.capacity / 2 {
+            self.len -= usize::from(was_there);
+            let number = self.append(packed, name, source, until);
+            self.index.renumber(spot, hash, number);
+        } else {
+            self.write(place, packed, name, source, until);
+        }
+    }
+
+    #[inline(always)]
     fn find(&self, hash: u64, packed: &Packed) -> Option<(Spot, u32)> {
         let is_it =
             |number| self.ring.get(self.place(number)).is_some_and(|entry| entry.is_of(packed, &self.long));
@@ -285,6 +309,7 @@ impl PairTable {
     }
 
     /// Writes an entry at the ring's end, and forgets the oldest if there are too many; the write's number.
+    #[inline]
     fn append(&mut self, packed: &Packed, name: Name<'_>, source: NameSource, until: Timestamp) -> u32 {
         let Window { next: number, held } = self.window;
         if held == self.capacity {
@@ -306,6 +331,7 @@ impl PairTable {
     }
 
     /// Writes what an entry says at a place that was cleared.
+    #[inline]
     fn write(&mut self, place: usize, packed: &Packed, name: Name<'_>, source: NameSource, until: Timestamp) {
         let Some(entry) = self.ring.get_mut(place) else { return };
         let (rest, wire) = (packed.rest(), name.wire());
@@ -323,19 +349,18 @@ impl PairTable {
             entry.room = Room::Inline;
             return;
         }
-        let bytes: Box<[u8]> = [rest, wire].concat().into();
-        let at = match self.free.pop() {
-            Some(at) => {
-                if let Some(slot) = self.long.get_mut(at as usize) {
-                    *slot = bytes;
-                }
-                at
-            }
-            None => {
-                self.long.push(bytes);
-                self.long.len() as u32 - 1
-            }
-        };
+        self.write_long(place, [rest, wire].concat().into());
+    }
+
+    /// Keeps the bytes for which the entry at `place` has no room.
+    #[cold]
+    fn write_long(&mut self, place: usize, bytes: Box<[u8]>) {
+        let Some(entry) = self.ring.get_mut(place) else { return };
+        let at = self.free.pop().unwrap_or(self.long.len() as u32);
+        match self.long.get_mut(at as usize) {
+            Some(slot) => *slot = bytes,
+            None => self.long.push(bytes),
+        }
         entry.bytes.first_chunk_mut().into_iter().for_each(|place| *place = at.to_le_bytes());
         entry.room = Room::Long;
     }

@@ -4,13 +4,9 @@ use std::{cmp::Reverse, collections::BinaryHeap, net::IpAddr, ops::Range, sync::
 
 use super::vocabulary::{
     CertificatesSeen, DnsSeen, DnsService, FirstPacket, FlowClosed, Head, KeptDns, Observation, Order,
-    QuietDns, Seen,
+    QuietDns, QuietHead, Seen,
 };
-use crate::{
-    decode::Tenant,
-    protocol::{dns, http, quic, tls},
-    time::Timestamp,
-};
+use crate::protocol::{dns, http, quic, tls};
 
 /// Observations of one worker over one batch of frames, in order.
 #[derive(Debug, Default)]
@@ -38,11 +34,7 @@ pub enum Item<'a> {
 #[derive(Debug)]
 struct StoredQuiet {
     packet: u64,
-    time: Timestamp,
-    tenant: Tenant,
-    client: IpAddr,
-    server: IpAddr,
-    is_response: bool,
+    about: QuietHead,
     name: Range<u32>,
     addresses: Range<u32>,
 }
@@ -133,7 +125,8 @@ impl ObservationBatch {
             }
         }
         let addresses = start..self.addresses.len() as u32;
-        self.quiet.push(StoredQuiet { packet, time, tenant, client, server, is_response, name, addresses });
+        let about = QuietHead { time, tenant, client, server, is_response };
+        self.quiet.push(StoredQuiet { packet, about, name, addresses });
     }
 
     fn message(&mut self, message: &[u8]) -> Range<u32> {
@@ -215,13 +208,27 @@ impl ObservationBatch {
         self.quiet.iter().map(|stored| self.kept(stored))
     }
 
+    /// Calls `each` with observations and quiet messages, in order.
+    fn each_in_order<'b>(&'b self, mut each: impl FnMut(Item<'b>)) {
+        let mut quiet = self.quiet.iter().peekable();
+        let ends = self.entries.iter().map(|(head, _)| Some(head.order)).chain([None]);
+        for (index, order) in ends.enumerate() {
+            while let Some(stored) = quiet.next_if(|quiet| order.is_none_or(|order| quiet.order() < order)) {
+                each(Item::QuietDns(self.kept(stored)));
+            }
+            self.get(index).map(Item::Observation).into_iter().for_each(&mut each);
+        }
+    }
+
     #[inline]
-    fn kept(&self, stored: &StoredQuiet) -> KeptDns<'_> {
-        let StoredQuiet { time, tenant, client, server, is_response, ref name, ref addresses, .. } = *stored;
-        let name = dns::Name::from_wire(self.bytes(name).unwrap_or_default());
-        let addresses =
-            self.addresses.get(addresses.start as usize..addresses.end as usize).unwrap_or_default();
-        KeptDns { time, tenant, client, server, is_response, name, addresses }
+    fn kept<'b>(&'b self, stored: &'b StoredQuiet) -> KeptDns<'b> {
+        let StoredQuiet { about, name, addresses, .. } = stored;
+        let addresses = addresses.start as usize..addresses.end as usize;
+        KeptDns {
+            about,
+            name: dns::Name::from_wire(self.bytes(name).unwrap_or_default()),
+            addresses: self.addresses.get(addresses).unwrap_or_default(),
+        }
     }
 }
 
@@ -247,12 +254,9 @@ impl Cursor {
     /// Gives the next item to `each`.
     fn step<'b>(&mut self, batch: &'b ObservationBatch, is_quiet: bool, each: &mut impl FnMut(Item<'b>)) {
         if is_quiet {
-            batch
-                .quiet
-                .get(self.quiet)
-                .map(|stored| Item::QuietDns(batch.kept(stored)))
-                .into_iter()
-                .for_each(each);
+            if let Some(stored) = batch.quiet.get(self.quiet) {
+                each(Item::QuietDns(batch.kept(stored)));
+            }
             self.quiet += 1;
         } else {
             batch.get(self.entry).map(Item::Observation).into_iter().for_each(each);
@@ -264,11 +268,7 @@ impl Cursor {
 /// Calls `each` with what all `batches` (one for each worker, each in order) give, in one order.
 pub fn merge_in_order<'b>(batches: &'b [ObservationBatch], mut each: impl FnMut(Item<'b>)) {
     if let [only] = batches {
-        let mut cursor = Cursor::default();
-        while let Some((_, is_quiet)) = cursor.next_order(only) {
-            cursor.step(only, is_quiet, &mut each);
-        }
-        return;
+        return only.each_in_order(each);
     }
     let mut cursors = vec![Cursor::default(); batches.len()];
     let head = |cursor: &Cursor, number: usize| {

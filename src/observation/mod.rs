@@ -24,5 +24,5 @@ pub use counters::{Counters, add_counters};
 pub use observer::{Observer, ObserverOptions, Screen};
 pub use vocabulary::{
     CertificatesSeen, DnsSeen, DnsService, FirstPacket, FlowClosed, FlowEnd, FlowIdentity, Head, KeptDns,
-    Observation, Order, QuietDns, Seen, SideTotals,
+    Observation, Order, QuietDns, QuietHead, Seen, SideTotals,
 };

@@ -126,6 +126,17 @@ pub struct QuietDns<'a> {
 /// What a batch keeps of a [`QuietDns`]: of an answer no more than what it teaches.
 #[derive(Clone, Copy, Debug)]
 pub struct KeptDns<'a> {
+    /// Who asked whom.
+    pub about: &'a QuietHead,
+    /// The name that was asked for, where there are addresses.
+    pub name: dns::Name<'a>,
+    /// The addresses of that name in the order of the answer, each with the smallest TTL on the way there.
+    pub addresses: &'a [(IpAddr, u32)],
+}
+
+/// Who asked whom in a quiet message.
+#[derive(Clone, Copy, Debug)]
+pub struct QuietHead {
     /// Packet time.
     pub time: Timestamp,
     /// Whose network.
@@ -136,10 +147,6 @@ pub struct KeptDns<'a> {
     pub server: IpAddr,
     /// Whether it is a response.
     pub is_response: bool,
-    /// The name that was asked for, where there are addresses.
-    pub name: dns::Name<'a>,
-    /// The addresses of that name in the order of the answer, each with the smallest TTL on the way there.
-    pub addresses: &'a [(IpAddr, u32)],
 }
 
 /// A server's certificates, and what they answer.

@@ -35,6 +35,9 @@ pub struct Places {
     /// Where the question's name ends: behind its zero byte.
     name_end: u16,
     answers: u16,
+    /// Where the name's last label begins, and the one before it, counted from where the name does.
+    last: u8,
+    before: u8,
 }
 
 impl Places {
@@ -63,12 +66,13 @@ impl<'a> Outline<'a> {
         if questions != 1 || records > RECORDS {
             return None;
         }
-        let name_end = end_of_plain_name(message)?;
-        let (kind, class) = (u16_at(message, name_end)?, u16_at(message, name_end + 2)?);
+        let PlainName { end: name_end, last, before } = PlainName::of(message)?;
+        let [k0, k1, c0, c1] = *message.get(name_end..)?.first_chunk::<4>()?;
+        let (kind, class) = (u16::from_be_bytes([k0, k1]), u16::from_be_bytes([c0, c1]));
         if class != INTERNET || kind == kind::NB || is_netbios(message) {
             return None;
         }
-        let outline = Self { message, places: Places { name_end: name_end as u16, answers } };
+        let outline = Self { message, places: Places { name_end: name_end as u16, answers, last, before } };
         outline.check(records).then_some(outline)
     }
 
@@ -92,6 +96,15 @@ impl<'a> Outline<'a> {
         Name::from_wire(wire.unwrap_or_default())
     }
 
+    /// Where in the message the last two labels of the name begin, and where it ends before its zero byte; `None`
+    /// when it has fewer.
+    #[inline]
+    pub fn last_two_labels(&self) -> Option<(usize, usize, usize)> {
+        let Places { last, before, .. } = self.places;
+        let place = |label: u8| HEADER_BYTES + usize::from(label);
+        (last > 0).then(|| (place(before), place(last), self.name_end() - 1))
+    }
+
     /// The type that is asked for.
     pub fn kind(&self) -> u16 {
         u16_at(self.message, self.name_end()).unwrap_or_default()
@@ -108,28 +121,47 @@ impl<'a> Outline<'a> {
     }
 
     /// The addresses and aliases of the answer section, in order; other types are left out.
+    #[inline]
     pub fn answers(&self) -> impl Iterator<Item = Answer<'a>> {
-        let mut chain = Chain::new();
+        let mut chain = None;
         let (message, mut at) = (self.message, self.name_end() + 4);
         (0..self.places.answers).filter_map(move |_| {
+            if let Some((address, ttl, end)) = direct(message, at) {
+                at = end;
+                return Some(Answer::Address(address, ttl));
+            }
             // All of this was checked.
             let record = Plain::at(message, at)?;
             at = record.end;
-            record.answer(message, &mut chain)
+            record.answer(message, chain.get_or_insert_with(Chain::new))
         })
     }
 
     /// Whether every record is as plain as an outline wants it.
+    #[inline]
     fn check(&self, records: usize) -> bool {
-        let mut chain = Chain::new();
         let mut at = self.name_end() + 4;
-        for place in 0..records {
+        let answers = usize::from(self.places.answers);
+        // Most messages are done with here.
+        let mut place = 0;
+        while place < answers
+            && let Some((_, _, end)) = direct(self.message, at)
+        {
+            (place, at) = (place + 1, end);
+        }
+        place == records || self.check_from(at, place, records)
+    }
+
+    /// The same from the record number `place`, at `at`; those before it are answers that give the name's addresses.
+    fn check_from(&self, mut at: usize, first: usize, records: usize) -> bool {
+        let mut chain = None;
+        for place in first..records {
             let Some(record) = Plain::at(self.message, at) else { return false };
             at = record.end;
             let is_answer = place < usize::from(self.places.answers);
             let leads = matches!(record.kind, kind::A | kind::AAAA | kind::CNAME | kind::SVCB | kind::HTTPS);
             if is_answer && leads {
-                if record.answer(self.message, &mut chain).is_none() {
+                if record.answer(self.message, chain.get_or_insert_with(Chain::new)).is_none() {
                     return false;
                 }
             } else if leads && record.kind != kind::CNAME {
@@ -139,6 +171,30 @@ impl<'a> Outline<'a> {
         }
         true
     }
+}
+
+/// What most answers are: an address of the very name that was asked for, whose owner points at the question. The
+/// address, its TTL and where the record ends; what [`Plain::answer`] makes of such a record.
+#[inline]
+fn direct(message: &[u8], at: usize) -> Option<(IpAddr, u32, usize)> {
+    let rest = message.get(at..)?;
+    let [o0, o1, k0, k1, c0, c1, t0, t1, t2, t3, l0, l1] = *rest.first_chunk::<12>()?;
+    let ttl = u32::from_be_bytes([t0, t1, t2, t3]);
+    let about = u64::from_be_bytes([o0, o1, k0, k1, c0, c1, l0, l1]);
+    let data = rest.get(12..)?;
+    if about == direct_record(kind::A, 4) {
+        Some((IpAddr::from(*data.first_chunk::<4>()?), ttl, at + 16))
+    } else if about == direct_record(kind::AAAA, 16) {
+        Some((IpAddr::from(*data.first_chunk::<16>()?), ttl, at + 28))
+    } else {
+        None
+    }
+}
+
+/// Owner, type, class and length of an answer that gives an address of the question's name.
+const fn direct_record(kind: u16, length: u16) -> u64 {
+    let owner = 0xc000 | HEADER_BYTES as u64;
+    owner << 48 | (kind as u64) << 32 | (INTERNET as u64) << 16 | length as u64
 }
 
 /// The names that the question leads to, by where they stand in the message.
@@ -240,14 +296,28 @@ impl Plain {
     }
 }
 
-/// Where the question's name ends, if it stands in one piece and is no longer than a name may be.
-fn end_of_plain_name(message: &[u8]) -> Option<usize> {
-    let mut at = HEADER_BYTES;
-    loop {
-        match *message.get(at)? {
-            0 => return (at - HEADER_BYTES < DNS_NAME_BYTES).then_some(at + 1),
-            length @ 1..=0x3f => at += 1 + usize::from(length),
-            _ => return None,
+/// The question's name, when it stands in one piece and is no longer than a name may be.
+struct PlainName {
+    /// Behind its zero byte.
+    end: usize,
+    /// As in [`Places`]; both are 0 when there is one label, or none.
+    last: u8,
+    before: u8,
+}
+
+impl PlainName {
+    #[inline]
+    fn of(message: &[u8]) -> Option<Self> {
+        let name = message.get(HEADER_BYTES..)?;
+        let (mut before, mut last, mut at) = (0, 0, 0);
+        loop {
+            match *name.get(at)? {
+                0 if at < DNS_NAME_BYTES => {
+                    return Some(Self { end: HEADER_BYTES + at + 1, last: last as u8, before: before as u8 });
+                }
+                length @ 1..=0x3f => (before, last, at) = (last, at, at + 1 + usize::from(length)),
+                _ => return None,
+            }
         }
     }
 }
