@@ -8,7 +8,7 @@ use std::{collections::VecDeque, hash::BuildHasher, net::IpAddr};
 
 use foldhash::fast::RandomState;
 
-use crate::{decode::Tenant, flow::WordHash, hash_index::HashIndex};
+use crate::{decode::Tenant, flow::WordHash, hash_index::HashIndex, prefetch};
 
 /// A machine of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,10 +121,14 @@ impl<V: Default> Machines<V> {
         Some((self.entries.get(place)?.dns, self.values.get(place)?))
     }
 
-    /// Asks for the memory that a look-up of the machine begins with.
+    /// Asks for the memory that counting for the machine touches. Its index is read here: many of these in a row
+    /// wait for that together.
     #[inline]
     pub(super) fn prefetch(&self, machine: &Machine) {
-        self.index.prefetch(Key::of(machine).hash(self.seed));
+        self.index.find(Key::of(machine).hash(self.seed), |place| {
+            prefetch::value(&self.entries, place as usize);
+            true
+        });
     }
 
     /// Changes what is known of a machine, put in when absent; touched.

@@ -80,7 +80,7 @@ impl Visibility {
         }
     }
 
-    /// Asks for the memory that taking in these messages begins with.
+    /// Asks for the memory that taking in these messages touches.
     pub fn prefetch<'q>(&self, messages: impl Iterator<Item = KeptDns<'q>>) {
         for quiet in messages {
             self.machines.prefetch(&Machine { tenant: quiet.about.tenant, address: quiet.about.client });

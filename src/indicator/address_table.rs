@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use super::flat::{Bytes, set_u64, u32_at, u64_at};
+use super::flat::{Bytes, u32_at, words_of};
 use super::hash::{exact, mix};
 
 /// From addresses, with ports, and prefixes to the first claim about each.
@@ -91,15 +91,15 @@ impl AddressTable {
 /// What several tables say of addresses that they may list, in one: each question is then one look at a bitmap.
 #[derive(Debug)]
 pub(super) struct AddressFront {
-    v4: Front,
-    v6: Front,
+    v4: Nearby,
+    v6: Nearby,
 }
 
 impl AddressFront {
     pub(super) fn of<'t>(tables: impl Iterator<Item = &'t AddressTable> + Clone) -> Self {
         Self {
-            v4: Front::of(tables.clone().map(|table| &table.v4.nearby)),
-            v6: Front::of(tables.map(|table| &table.v6.nearby)),
+            v4: Nearby::of(tables.clone().map(|table| &table.v4.nearby)),
+            v6: Nearby::of(tables.map(|table| &table.v6.nearby)),
         }
     }
 
@@ -131,7 +131,7 @@ pub(super) struct Family<const N: usize> {
 impl<const N: usize> Family<N> {
     /// The tables of a compiled file.
     pub(super) fn from_bytes(keys: Bytes, lengths: Bytes, bits: Bytes) -> Self {
-        Self { keys: Keys { rows: keys, used: 0 }, lengths, nearby: Nearby { bits } }
+        Self { keys: Keys { rows: keys, used: 0 }, lengths, nearby: Nearby { bits: words_of(&bits) } }
     }
 
     fn insert(&mut self, key: [u8; N], length: u8, claim: u32) {
@@ -293,7 +293,7 @@ fn put<const N: usize>(rows: &mut [u8], key: &[u8; N], claim: u32) {
 #[derive(Debug, Default)]
 pub(super) struct Nearby {
     /// A power of two of words, or none.
-    pub(super) bits: Bytes,
+    pub(super) bits: Vec<u64>,
 }
 
 impl Nearby {
@@ -306,8 +306,8 @@ impl Nearby {
         }
         let bits = units.saturating_mul(32).clamp(64, Self::MOST_BITS).next_power_of_two();
         // So many that hardly an address would be ruled out are not worth the time: all bits are set.
-        let full = if units > Self::MOST_BITS { 0xff } else { 0 };
-        Self { bits: vec![full; (bits / 8) as usize].into() }
+        let full = if units > Self::MOST_BITS { u64::MAX } else { 0 };
+        Self { bits: vec![full; (bits / 64) as usize] }
     }
 
     /// How many of the 24 bits of a unit's number do not count, where there are so many words.
@@ -325,45 +325,37 @@ impl Nearby {
     }
 
     fn add(&mut self, first: u32, count: u32) {
-        let bytes = self.bits.to_mut();
+        let shift = Self::shift(self.bits.len());
         for unit in first..=first.saturating_add(count - 1) {
-            let (word, bit) = Self::place(Self::shift(bytes.len() / 8), unit);
-            let set = u64_at(bytes, word).unwrap_or_default() | bit;
-            set_u64(bytes, word, set);
+            let (word, bit) = Self::place(shift, unit);
+            self.bits.get_mut(word).into_iter().for_each(|word| *word |= bit);
         }
     }
 
     #[inline]
     fn may_have(&self, unit: u32) -> bool {
-        let bits: &[u8] = &self.bits;
-        let (word, bit) = Self::place(Self::shift(bits.len() / 8), unit);
-        u64_at(bits, word).is_some_and(|word| word & bit != 0)
+        let (word, bit) = Self::place(Self::shift(self.bits.len()), unit);
+        self.bits.get(word).is_some_and(|word| word & bit != 0)
     }
 }
 
-/// Bitmaps of several tables, as one of the largest's size. Smaller ones are stretched: a bit of theirs stands for the
-/// same units as the bits that it becomes.
-#[derive(Debug, Default)]
-struct Front {
-    words: Vec<u64>,
-    shift: u32,
-}
-
-impl Front {
+impl Nearby {
+    /// Bitmaps of several tables, as one of the largest's size. Smaller ones are stretched: a bit of theirs stands for
+    /// the same units as the bits that it becomes.
     fn of<'t>(bitmaps: impl Iterator<Item = &'t Nearby> + Clone) -> Self {
-        let bitmaps = bitmaps.map(|bitmap| &*bitmap.bits).filter(|bits| bits.len() >= 8);
-        let Some(shift) = bitmaps.clone().map(|bits| Nearby::shift(bits.len() / 8)).min() else {
+        let bitmaps = bitmaps.map(|bitmap| &bitmap.bits[..]).filter(|bits| !bits.is_empty());
+        let Some(shift) = bitmaps.clone().map(|bits| Self::shift(bits.len())).min() else {
             return Self::default();
         };
         let mut words = vec![0; 1 << (18 - shift)];
         for bits in bitmaps {
-            let stretch = Nearby::shift(bits.len() / 8) - shift;
-            for (at, word) in bits.as_chunks::<8>().0.iter().enumerate() {
-                let mut word = u64::from_le_bytes(*word);
+            let stretch = Self::shift(bits.len()) - shift;
+            for (at, &word) in bits.iter().enumerate() {
                 if stretch == 0 {
                     words.get_mut(at).into_iter().for_each(|to| *to |= word);
                     continue;
                 }
+                let mut word = word;
                 while word != 0 {
                     let first = (at * 64 + word.trailing_zeros() as usize) << stretch;
                     for bit in first..first + (1 << stretch) {
@@ -373,13 +365,7 @@ impl Front {
                 }
             }
         }
-        Self { words, shift }
-    }
-
-    #[inline]
-    fn may_have(&self, unit: u32) -> bool {
-        let (word, bit) = Nearby::place(self.shift, unit);
-        self.words.get(word).is_some_and(|word| word & bit != 0)
+        Self { bits: words }
     }
 }
 

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use super::compiled::{
     ALIGNMENT, HEAD, MAGIC, MARK, PLACE, SECTIONS, Section, Source, VERSION, write_sources,
 };
+use super::flat::bytes_of;
 use super::hash::checksum;
 use super::load::Loader;
 use super::load_report::LoadReport;
@@ -53,6 +54,8 @@ impl Compiled {
         let sources = write_sources(&self.sources, tables.texts.kinds);
         let (starts, provenances) = claims.provenances.encode();
         let (v4, v6) = (&tables.addresses.v4, &tables.addresses.v6);
+        let coarse = bytes_of(&tables.domains.coarse.words);
+        let nearby = [&v4.nearby, &v6.nearby].map(|nearby| bytes_of(&nearby.bits));
         let section = |section: Section| -> &[u8] {
             match section {
                 Section::Sources => &sources,
@@ -64,13 +67,13 @@ impl Compiled {
                 Section::Provenances => &provenances,
                 Section::Names => tables.domains.names.bytes(),
                 Section::NameFilter => &tables.domains.filter.words,
-                Section::NameCoarse => &tables.domains.coarse.words,
+                Section::NameCoarse => &coarse,
                 Section::V4Keys => &v4.keys.rows,
                 Section::V4Lengths => &v4.lengths,
-                Section::V4Nearby => &v4.nearby.bits,
+                Section::V4Nearby => &nearby[0],
                 Section::V6Keys => &v6.keys.rows,
                 Section::V6Lengths => &v6.lengths,
-                Section::V6Nearby => &v6.nearby.bits,
+                Section::V6Nearby => &nearby[1],
                 Section::Texts => tables.texts.texts.bytes(),
                 Section::Further => &further.rows,
             }

@@ -10,7 +10,7 @@
 //! that is asked before it, once for each name: whether anything listed ends in its last two labels.
 
 use super::claims::Claims;
-use super::flat::{Bytes, set_u64, u64_at};
+use super::flat::{Bytes, set_u64, u64_at, words_of};
 use super::labels::{Labels, hashes_of};
 use super::slots::Slots;
 
@@ -33,7 +33,7 @@ impl DomainTable {
         Self {
             names: Slots::from_bytes(names),
             filter: Filter { words: filter },
-            coarse: Coarse { words: coarse },
+            coarse: Coarse { words: words_of(&coarse) },
             ..Self::default()
         }
     }
@@ -63,7 +63,7 @@ impl DomainTable {
         }
         self.filter = Filter::for_endings(self.endings);
         self.coarse = Coarse::for_endings(self.endings);
-        let (words, coarse) = (self.filter.words.to_mut(), self.coarse.words.to_mut());
+        let (words, coarse) = (self.filter.words.to_mut(), &mut self.coarse.words);
         // In the order of the hashes, which is the filter's own.
         for hash in self.names.hashes() {
             Filter::add(words, hash, Filter::passing(hash) | Filter::listed(hash));
@@ -183,31 +183,29 @@ impl Filter {
 /// A bitmap with one bit for each ending, eight times as many as there are endings.
 #[derive(Debug, Default)]
 pub(super) struct Coarse {
-    pub(super) words: Bytes,
+    pub(super) words: Vec<u64>,
 }
 
 impl Coarse {
     fn for_endings(endings: usize) -> Self {
-        Self { words: vec![0; (endings / 8 + 1) * 8].into() }
+        Self { words: vec![0; endings / 8 + 1] }
     }
 
     /// The word, and the bit in it, by the hash's upper half.
     #[inline]
-    fn place(words: &[u8], hash: u64) -> (usize, u64) {
-        let bit = ((hash >> 32) * (words.len() / 8 * 64) as u64) >> 32;
+    fn place(words: usize, hash: u64) -> (usize, u64) {
+        let bit = ((hash >> 32) * (words * 64) as u64) >> 32;
         ((bit >> 6) as usize, 1 << (bit & 63))
     }
 
-    fn add(words: &mut [u8], hash: u64) {
-        let (place, bit) = Self::place(words, hash);
-        let word = u64_at(words, place).unwrap_or_default();
-        set_u64(words, place, word | bit);
+    fn add(words: &mut [u64], hash: u64) {
+        let (place, bit) = Self::place(words.len(), hash);
+        words.get_mut(place).into_iter().for_each(|word| *word |= bit);
     }
 
     #[inline]
     fn has(&self, hash: u64) -> bool {
-        let words: &[u8] = &self.words;
-        let (place, bit) = Self::place(words, hash);
-        u64_at(words, place).is_some_and(|word| word & bit != 0)
+        let (place, bit) = Self::place(self.words.len(), hash);
+        self.words.get(place).is_some_and(|word| word & bit != 0)
     }
 }

@@ -55,6 +55,17 @@ impl Bytes {
     }
 }
 
+/// A table of 64-bit numbers in memory of our own: of what is asked for every packet, where to find the bytes would
+/// take longer than to look at them.
+pub(super) fn words_of(bytes: &[u8]) -> Vec<u64> {
+    bytes.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word)).collect()
+}
+
+/// The same as bytes, for a compiled file.
+pub(super) fn bytes_of(words: &[u64]) -> Vec<u8> {
+    words.iter().flat_map(|word| word.to_le_bytes()).collect()
+}
+
 /// Number `index` of a table of 32-bit numbers.
 #[inline]
 pub(super) fn u32_at(bytes: &[u8], index: usize) -> Option<u32> {
