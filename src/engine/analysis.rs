@@ -139,7 +139,13 @@ impl<'s> Analysis<'s> {
         merge_in_order(batches, |item| {
             let told = match item {
                 Item::Observation(observation) => self.observe(&observation),
-                Item::QuietDns(quiet) => self.observe_quiet(&quiet),
+                Item::QuietDns(quiet) => {
+                    self.observe_quiet(&quiet);
+                    if !self.incidents.is_due(quiet.about.time) {
+                        return;
+                    }
+                    self.sweep(quiet.about.time)
+                }
             };
             if result.is_ok() {
                 result = told;
@@ -149,16 +155,21 @@ impl<'s> Analysis<'s> {
     }
 
     /// A DNS message of which there is nothing to detect: what it says of names and of what was visible counts.
-    fn observe_quiet(&mut self, quiet: &KeptDns<'_>) -> Result<(), OutputError> {
+    #[inline]
+    fn observe_quiet(&mut self, quiet: &KeptDns<'_>) {
         self.observations += 1;
         self.last = self.last.max(quiet.about.time);
         self.seen.dns_messages += 1;
         self.names.learn_quiet(quiet);
         self.visibility.observe_quiet(quiet, &self.assets);
+    }
+
+    /// Closes incidents that have gone quiet by `now`.
+    fn sweep(&mut self, now: Timestamp) -> Result<(), OutputError> {
         let mut out = Output { sink: self.sink.as_deref_mut(), result: Ok(()) };
         let (closed, visibility) = (&mut self.closed, &self.visibility);
-        self.incidents.advance(quiet.about.time, &mut |incident| {
-            tell(incident, Change::Close, quiet.about.time, visibility, closed, &mut out);
+        self.incidents.advance(now, &mut |incident| {
+            tell(incident, Change::Close, now, visibility, closed, &mut out);
         });
         out.result
     }

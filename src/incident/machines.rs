@@ -39,6 +39,11 @@ impl Key {
     }
 
     #[inline]
+    fn recent(&self) -> usize {
+        (self.low ^ self.tenant) as usize & (RECENT - 1)
+    }
+
+    #[inline]
     fn hash(&self, seed: u64) -> u64 {
         let mut hash = WordHash::from(seed).with(self.low);
         if self.high != 0 {
@@ -69,11 +74,16 @@ struct Entry {
     dns: DnsSeen,
 }
 
+/// Places of the short way to a machine: the last bits of its address name one.
+const RECENT: usize = 1 << 12;
+
 /// At most `capacity` machines, with what is counted of their DNS, and a `V` of each.
 #[derive(Debug)]
 pub(super) struct Machines<V> {
     /// Places by machine.
     index: HashIndex,
+    /// Where a machine whose address ends so was found last; another one may have the place now.
+    recent: Vec<u32>,
     entries: Vec<Entry>,
     /// At the same places.
     values: Vec<V>,
@@ -93,6 +103,7 @@ impl<V: Default> Machines<V> {
     pub(super) fn new(capacity: usize) -> Self {
         Self {
             index: HashIndex::with_capacity(0),
+            recent: vec![0; RECENT],
             entries: Vec::new(),
             values: Vec::new(),
             queue: VecDeque::new(),
@@ -121,14 +132,12 @@ impl<V: Default> Machines<V> {
         Some((self.entries.get(place)?.dns, self.values.get(place)?))
     }
 
-    /// Asks for the memory that counting for the machine touches. Its index is read here: many of these in a row
-    /// wait for that together.
+    /// Asks for the memory that counting for the machine likely touches.
     #[inline]
     pub(super) fn prefetch(&self, machine: &Machine) {
-        self.index.find(Key::of(machine).hash(self.seed), |place| {
+        if let Some(&place) = self.recent.get(Key::of(machine).recent()) {
             prefetch::value(&self.entries, place as usize);
-            true
-        });
+        }
     }
 
     /// Changes what is known of a machine, put in when absent; touched.
@@ -157,20 +166,33 @@ impl<V: Default> Machines<V> {
     #[inline(always)]
     fn touch(&mut self, machine: &Machine) -> usize {
         let key = Key::of(machine);
-        let hash = key.hash(self.seed);
         self.next_ticket += 1;
-        match self.find(&key, hash) {
+        let recent = self.recent.get(key.recent()).copied().unwrap_or_default();
+        match self.entries.get(recent as usize) {
+            // One that was touched a moment ago keeps its place in the queue: one that moved at every touch would cost
+            // more than the table.
+            Some(entry) if entry.key == key && self.next_ticket - entry.ticket <= self.fresh => {
+                recent as usize
+            }
+            _ => self.touch_by_index(key) as usize,
+        }
+    }
+
+    #[inline(never)]
+    fn touch_by_index(&mut self, key: Key) -> u32 {
+        let hash = key.hash(self.seed);
+        let place = match self.find(&key, hash) {
             Some(place) => {
                 let last = self.entries.get(place as usize).map_or(0, |entry| entry.ticket);
-                // One that was touched a moment ago keeps its place: a queue that moved at every touch would cost
-                // more than the table.
                 if self.next_ticket - last > self.fresh {
                     self.enqueue(place);
                 }
-                place as usize
+                place
             }
-            None => self.insert(key, hash) as usize,
-        }
+            None => self.insert(key, hash),
+        };
+        self.recent.get_mut(key.recent()).into_iter().for_each(|recent| *recent = place);
+        place
     }
 
     #[cold]

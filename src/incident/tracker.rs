@@ -117,9 +117,15 @@ impl Incidents {
         }
     }
 
+    /// Whether [`Incidents::advance`] has anything to do at `now`.
+    #[inline]
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        self.next_sweep.is_none_or(|next| now >= next)
+    }
+
     /// Lets packet time go on to `now`: incidents without new evidence for a day are closed, within an hour.
     pub fn advance(&mut self, now: Timestamp, closed: &mut dyn FnMut(&Incident)) {
-        if self.next_sweep.is_some_and(|next| now < next) {
+        if !self.is_due(now) {
             return;
         }
         self.next_sweep = Some(now.plus(SWEEP));

@@ -86,8 +86,8 @@ impl IndicatorsBuilder {
     /// Arranges everything for being asked.
     pub(super) fn finish(mut self) -> Indicators {
         self.segment(Segment::default());
-        let tables = self.segments.iter().map(|segment| &segment.tables.addresses);
-        let addresses = (self.segments.len() > 1).then(|| AddressFront::of(tables));
+        let addresses =
+            AddressFront::take(self.segments.iter_mut().map(|segment| &mut segment.tables.addresses));
         Indicators {
             segments: self.segments,
             addresses,

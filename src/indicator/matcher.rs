@@ -23,8 +23,8 @@ use crate::time::Timestamp;
 pub struct Indicators {
     /// In the order of loading: one for what was read from text, one for each compiled file.
     pub(super) segments: Vec<Segment>,
-    /// Where there is more than one segment.
-    pub(super) addresses: Option<AddressFront>,
+    /// What the addresses of all segments are asked by first.
+    pub(super) addresses: AddressFront,
     pub(super) signatures: Signatures,
     pub(super) search_suffixes: SearchSuffixes,
 }
@@ -105,7 +105,14 @@ impl Indicators {
     }
 
     #[inline]
-    fn may_list(&self, name: Name<'_>, Ending { one, two }: Ending) -> bool {
+    fn may_list(&self, name: Name<'_>, ending: Ending) -> bool {
+        (self.may_list_ending(ending.two) || self.search_suffixes.may_end(ending.one, ending.two))
+            && self.may_list_whole(name, ending)
+    }
+
+    /// The same of a name whose ending alone does not tell.
+    #[inline(never)]
+    fn may_list_whole(&self, name: Name<'_>, Ending { one, two }: Ending) -> bool {
         self.may_list_ending(two) && self.may_list_labels(name, two)
             || self.search_suffixes.may_end(one, two)
                 && self.search_suffixes.stripped(name).any(|shorter| {
@@ -150,17 +157,16 @@ impl Indicators {
             let length = claim.value.rsplit_once('/').and_then(|(_, length)| length.parse::<u8>().ok());
             Reverse((claim.kind == Kind::AddressPort, claim.kind == Kind::Address, length))
         };
-        self.ask(hits, |segment, hits| segment.address(address, port, hits), exactness);
+        if self.may_list_address(address) {
+            self.ask(hits, |segment, hits| segment.address(address, port, hits), exactness);
+        }
     }
 
     /// `false` only when [`Indicators::address`] finds nothing for `address`, at whatever port. Of IPv4 it
     /// is `true` of all addresses in a /24 in which something is listed, of IPv6 in a /32.
     #[inline]
     pub fn may_list_address(&self, address: IpAddr) -> bool {
-        match &self.addresses {
-            Some(front) => front.may_have(address),
-            None => self.segments.iter().any(|segment| segment.tables.addresses.may_have(address)),
-        }
+        self.addresses.may_have(address)
     }
 
     /// Claims about the URL and the path of a request: `host` is the Host field's value (with or

@@ -149,7 +149,10 @@ impl<'a> Outline<'a> {
         {
             (place, at) = (place + 1, end);
         }
-        place == records || self.check_from(at, place, records)
+        let rest = self.message.get(at..).unwrap_or_default();
+        place == records
+            || place == answers && place + 1 == records && is_options(rest)
+            || self.check_from(at, place, records)
     }
 
     /// The same from the record number `place`, at `at`; those before it are answers that give the name's addresses.
@@ -189,6 +192,16 @@ fn direct(message: &[u8], at: usize) -> Option<(IpAddr, u32, usize)> {
     } else {
         None
     }
+}
+
+/// Whether `rest` begins with the record in which senders say what they can do (RFC 6891): it tells of no name.
+#[inline]
+fn is_options(rest: &[u8]) -> bool {
+    rest.first_chunk::<11>().is_some_and(|&[owner, k0, k1, .., l0, l1]| {
+        owner == 0
+            && u16::from_be_bytes([k0, k1]) == kind::OPT
+            && usize::from(u16::from_be_bytes([l0, l1])) <= rest.len() - 11
+    })
 }
 
 /// Owner, type, class and length of an answer that gives an address of the question's name.
