@@ -6,29 +6,50 @@
 use crate::{
     asset::Assets,
     flow::FiveTuple,
-    indicator::{ExchangeFacts, Indicators},
+    indicator::{ExchangeFacts, Indicators, Question},
     names::Names,
     observation::{FlowIdentity, Head, Screen},
     protocol::dns::{Answer, NameScratch, Outline},
 };
 
 impl Screen for Indicators {
-    /// Detection would look at the names that are asked for, with and without search suffixes, at the addresses
-    /// and aliases of the answer, and at whoever is asked; a signature may be about any question.
     fn is_unlisted(&self, tuple: &FiveTuple, outline: &Outline<'_>) -> bool {
-        let is_listed = |answer: Answer<'_>| match answer {
-            Answer::Address(address, _) => self.may_list_address(address),
+        is_unlisted(self, tuple, outline, &self.question(outline))
+    }
+}
+
+/// Whether nothing can be detected in a message between these two.
+///
+/// Detection would look at the names that are asked for, with and without search suffixes, at the addresses
+/// and aliases of the answer, and at whoever is asked; a signature may be about any question.
+#[inline]
+pub fn is_unlisted(
+    indicators: &Indicators,
+    tuple: &FiveTuple,
+    outline: &Outline<'_>,
+    question: &Question,
+) -> bool {
+    if indicators.may_list_question(outline, question)
+        || indicators.may_list_address(tuple.server.address)
+        || indicators.may_list_address(tuple.client.address)
+    {
+        return false;
+    }
+    if !outline.is_response() {
+        return !(indicators.has_query_signatures() && meets_signature(tuple, outline, indicators));
+    }
+    for answer in outline.answers() {
+        let is_listed = match answer {
+            Answer::Address(address, _) => indicators.may_list_address(address),
             Answer::Alias(name) => {
-                name.unpack(&mut NameScratch::new()).is_ok_and(|name| self.may_list_name(name))
+                name.unpack(&mut NameScratch::new()).is_ok_and(|name| indicators.may_list_name(name))
             }
         };
-        let answered = outline.is_response();
-        !(self.may_list_question(outline)
-            || self.may_list_address(tuple.server.address)
-            || self.may_list_address(tuple.client.address)
-            || (!answered && self.has_query_signatures() && meets_signature(tuple, outline, self))
-            || (answered && outline.answers().any(is_listed)))
+        if is_listed {
+            return false;
+        }
     }
+    true
 }
 
 /// Whether the question meets a signature; whether that one holds at the time is for the detector to say.

@@ -40,7 +40,8 @@ impl Key {
 
     #[inline]
     fn recent(&self) -> usize {
-        (self.low ^ self.tenant) as usize & (RECENT - 1)
+        // A machine's addresses of both families often end alike.
+        (self.low ^ self.tenant ^ u64::from(self.kinds) << 11) as usize & (RECENT - 1)
     }
 
     #[inline]

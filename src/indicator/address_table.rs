@@ -7,6 +7,7 @@ use std::net::IpAddr;
 
 use super::flat::{Bytes, u32_at, words_of};
 use super::hash::{exact, mix};
+use crate::prefetch;
 
 /// From addresses, with ports, and prefixes to the first claim about each.
 #[derive(Debug, Default)]
@@ -93,12 +94,26 @@ impl AddressFront {
     /// Whether [`AddressTable::find`] may find something in any of the tables, at whatever port.
     #[inline]
     pub(super) fn may_have(&self, address: IpAddr) -> bool {
+        let (nearby, unit) = self.unit(address);
+        nearby.may_have(unit)
+    }
+
+    /// Asks for the memory that [`AddressFront::may_have`] looks at.
+    #[inline]
+    pub(super) fn prefetch(&self, address: IpAddr) {
+        let (nearby, unit) = self.unit(address);
+        let (word, _) = Nearby::place(Nearby::shift(nearby.bits.len()), unit);
+        prefetch::value(&nearby.bits, word);
+    }
+
+    #[inline]
+    fn unit(&self, address: IpAddr) -> (&Nearby, u32) {
         match address {
-            IpAddr::V4(address) => self.v4.may_have(address.to_bits() >> 8),
+            IpAddr::V4(address) => (&self.v4, address.to_bits() >> 8),
             IpAddr::V6(address) => match address.to_bits() {
                 // Mapped ones are IPv4.
-                bits if bits >> 32 == 0xffff => self.v4.may_have(bits as u32 >> 8),
-                bits => self.v6.may_have((bits >> 96) as u32),
+                bits if bits >> 32 == 0xffff => (&self.v4, bits as u32 >> 8),
+                bits => (&self.v6, (bits >> 96) as u32),
             },
         }
     }

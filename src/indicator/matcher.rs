@@ -13,6 +13,10 @@ use super::signature::{Signature, Signatures};
 use crate::protocol::dns::{Name, Outline};
 use crate::time::Timestamp;
 
+/// The name that a message asks for, as far as nearly all names are told by.
+#[derive(Clone, Copy, Debug)]
+pub struct Question(Option<Ending>);
+
 /// All claims and signatures, ready to be asked. Never changes; share it in an `Arc`.
 ///
 /// Every question adds the numbers of what it found to a list that the caller keeps and clears, so
@@ -98,13 +102,24 @@ impl Indicators {
         Ending::of(name).is_some_and(|ending| self.may_list(name, ending))
     }
 
-    /// The same of the name that a message asks for.
+    /// What [`Indicators::may_list_question`] looks at, made from the name that a message asks for. Asks for the memory
+    /// that this takes: who has many messages does this for all of them first.
     #[inline]
-    pub fn may_list_question(&self, outline: &Outline<'_>) -> bool {
-        Ending::of_question(outline).is_some_and(|ending| self.may_list(outline.name(), ending))
+    pub fn question(&self, outline: &Outline<'_>) -> Question {
+        let question = Question(Ending::of_question(outline));
+        if let Some(ending) = &question.0 {
+            self.segments.iter().for_each(|segment| segment.tables.domains.prefetch(ending.two));
+        }
+        question
     }
 
+    /// [`Indicators::may_list_name`] of the name that a message asks for.
     #[inline]
+    pub fn may_list_question(&self, outline: &Outline<'_>, question: &Question) -> bool {
+        question.0.is_some_and(|ending| self.may_list(outline.name(), ending))
+    }
+
+    #[inline(always)]
     fn may_list(&self, name: Name<'_>, ending: Ending) -> bool {
         (self.may_list_ending(ending.two) || self.search_suffixes.may_end(ending.one, ending.two))
             && self.may_list_whole(name, ending)
@@ -113,12 +128,10 @@ impl Indicators {
     /// The same of a name whose ending alone does not tell.
     #[inline(never)]
     fn may_list_whole(&self, name: Name<'_>, Ending { one, two }: Ending) -> bool {
-        self.may_list_ending(two) && self.may_list_labels(name, two)
+        self.may_list_labels(name, two)
             || self.search_suffixes.may_end(one, two)
                 && self.search_suffixes.stripped(name).any(|shorter| {
-                    Ending::of(shorter).is_some_and(|ending| {
-                        self.may_list_ending(ending.two) && self.may_list_labels(shorter, ending.two)
-                    })
+                    Ending::of(shorter).is_some_and(|ending| self.may_list_labels(shorter, ending.two))
                 })
     }
 
@@ -127,6 +140,7 @@ impl Indicators {
         self.segments.iter().any(|segment| segment.tables.domains.may_have_ending(two))
     }
 
+    #[inline]
     fn may_list_labels(&self, name: Name<'_>, two: u64) -> bool {
         Labels::of(name).is_some_and(|labels| {
             self.segments.iter().any(|segment| segment.tables.domains.may_have(&labels, two))
@@ -167,6 +181,12 @@ impl Indicators {
     #[inline]
     pub fn may_list_address(&self, address: IpAddr) -> bool {
         self.addresses.may_have(address)
+    }
+
+    /// Asks for the memory that [`Indicators::may_list_address`] looks at.
+    #[inline]
+    pub fn prefetch_address(&self, address: IpAddr) {
+        self.addresses.prefetch(address);
     }
 
     /// Claims about the URL and the path of a request: `host` is the Host field's value (with or

@@ -272,6 +272,7 @@ impl PairTable {
     }
 
     /// Puts a name in place of the one that the write of that number put in.
+    #[inline(never)]
     fn renew(
         &mut self,
         (spot, number, hash): (Spot, u32, u64),
@@ -309,7 +310,7 @@ impl PairTable {
     }
 
     /// Writes an entry at the ring's end, and forgets the oldest if there are too many; the write's number.
-    #[inline]
+    #[inline(always)]
     fn append(&mut self, packed: &Packed, name: Name<'_>, source: NameSource, until: Timestamp) -> u32 {
         let Window { next: number, held } = self.window;
         if held == self.capacity {

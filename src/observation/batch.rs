@@ -116,10 +116,11 @@ impl ObservationBatch {
         let start = self.addresses.len() as u32;
         let mut name = 0..0;
         if let Some(outline) = answer {
-            self.addresses.extend(outline.answers().filter_map(|answer| match answer {
-                dns::Answer::Address(address, ttl) => Some((address, ttl)),
-                dns::Answer::Alias(_) => None,
-            }));
+            for answer in outline.answers() {
+                if let dns::Answer::Address(address, ttl) = answer {
+                    self.addresses.push((address, ttl));
+                }
+            }
             if self.addresses.len() as u32 > start {
                 name = self.message(outline.name().wire());
             }
