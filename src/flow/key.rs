@@ -144,6 +144,13 @@ impl FlowKey {
         (word.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) % shares
     }
 
+    /// Client, server, protocol.
+    pub fn tuple(&self, client_is_low: bool) -> FiveTuple {
+        let (low, high, protocol) = (self.low(), self.high(), self.protocol());
+        let (client, server) = if client_is_low { (low, high) } else { (high, low) };
+        FiveTuple { client, server, protocol }
+    }
+
     /// Its hash from a start that is secret, for tables.
     #[inline]
     pub fn hash(&self, start: u64) -> u64 {

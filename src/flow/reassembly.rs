@@ -201,6 +201,12 @@ impl SideStream {
         self.phase == Phase::Open
     }
 
+    /// Whether pieces wait behind a hole; else an acknowledgment says nothing.
+    #[inline]
+    pub const fn is_waiting(&self) -> bool {
+        self.waiting.is_some()
+    }
+
     /// Whether a segment disagreed with bytes that were held: a sign of evasion.
     pub const fn conflicting(&self) -> bool {
         self.conflicting

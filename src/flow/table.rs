@@ -4,7 +4,7 @@ use foldhash::fast::RandomState;
 use std::hash::BuildHasher;
 
 use super::{
-    key::{Direction, FiveTuple, FlowKey},
+    key::{Direction, FlowKey},
     tcp::TcpTracker,
     timers::{Entry, Timers},
 };
@@ -43,14 +43,7 @@ pub struct Flow<D> {
 }
 
 impl<D> Flow<D> {
-    /// Client, server, protocol.
-    pub fn tuple(&self) -> FiveTuple {
-        let (low, high, protocol) = (self.key.low(), self.key.high(), self.key.protocol());
-        let (client, server) = if self.client_is_low { (low, high) } else { (high, low) };
-        FiveTuple { client, server, protocol }
-    }
-
-    /// Which way a packet goes that the key's lower end sent, or the other one.
+    /// Which way a packet goes that the key's lower end sent, or the other.
     #[inline]
     pub fn direction(&self, from_low: bool) -> Direction {
         if from_low == self.client_is_low { Direction::ToServer } else { Direction::ToClient }
@@ -102,6 +95,8 @@ pub struct FlowTable<D> {
 #[derive(Debug)]
 struct Place<D> {
     generation: u32,
+    /// Upper half of the key's hash: all that the index needs to find the entry again.
+    hash: u32,
     flow: Option<Flow<D>>,
 }
 
@@ -161,9 +156,10 @@ impl<D> FlowTable<D> {
     }
 
     /// The index of the flow of `key`, if there is one. Where it likely stands is looked at first.
-    pub fn find_likely(&self, key: &FlowKey, likely: Option<u32>) -> Option<u32> {
-        let stands = |&place: &u32| flow_at(&self.places, place).is_some_and(|flow| flow.key == *key);
-        likely.filter(stands).or_else(|| self.find(key))
+    #[inline]
+    pub fn find_likely(&self, key: &FlowKey, hash: u64, likely: Option<u32>) -> Option<u32> {
+        let stands = |place: u32| flow_at(&self.places, place).is_some_and(|flow| flow.key == *key);
+        likely.filter(|&place| stands(place)).or_else(|| self.index.find(hash, stands))
     }
 
     /// The flow at an index, untouched.
@@ -176,25 +172,37 @@ impl<D> FlowTable<D> {
         self.places.get_mut(index as usize)?.flow.as_mut()
     }
 
-    /// Puts in a flow whose key is absent. When the table is full, the flow whose timer comes up next
-    /// makes room and is handed to `evicted`.
-    pub fn insert(&mut self, flow: Flow<D>, evicted: &mut dyn FnMut(Flow<D>)) -> u32 {
+    /// The hash of a key, as [`FlowTable::prefetch`] gives it.
+    #[inline]
+    pub fn hash(&self, key: &FlowKey) -> u64 {
+        key.hash(self.seed)
+    }
+
+    /// When the table is full, the flow whose timer comes up next: it must be taken out before another is put in.
+    /// It is counted as evicted.
+    pub fn must_go(&mut self) -> Option<u32> {
         while self.len() >= self.capacity {
-            let Some(entry) = self.timers.take_next() else { break };
-            if let Some(old) = self.take_if_current(entry) {
+            let entry = self.timers.take_next()?;
+            if current(&self.places, entry).is_some() {
                 self.counters.evicted += 1;
-                evicted(old);
+                return Some(entry.index);
             }
         }
+        None
+    }
+
+    /// Puts in a flow whose key is absent and has this hash. [`FlowTable::must_go`] has made room.
+    #[inline]
+    pub fn insert(&mut self, flow: Flow<D>, hash: u64) -> u32 {
         self.counters.created += 1;
-        let hash = flow.key.hash(self.seed);
         let deadline = flow.deadline();
         let place = self.free.pop().unwrap_or_else(|| {
-            self.places.push(Place { generation: 0, flow: None });
+            self.places.push(Place { generation: 0, hash: 0, flow: None });
             (self.places.len() - 1) as u32
         });
         if let Some(slot) = self.places.get_mut(place as usize) {
             slot.flow = Some(flow);
+            slot.hash = (hash >> 32) as u32;
             let entry = Entry { index: place, generation: slot.generation };
             self.arm(entry, deadline);
         }
@@ -202,16 +210,17 @@ impl<D> FlowTable<D> {
         place
     }
 
-    /// Takes out the flow at `index`.
-    pub fn remove(&mut self, index: u32) -> Option<Flow<D>> {
-        let slot = self.places.get_mut(index as usize)?;
-        let flow = slot.flow.take()?;
+    /// Takes out the flow at `index`, where it stands: flows are large, and whoever ends one has told what it was.
+    pub fn remove(&mut self, index: u32) {
+        let Some(slot) = self.places.get_mut(index as usize) else { return };
+        if slot.flow.is_none() {
+            return;
+        }
+        slot.flow = None;
         // The timer stays in the wheel; its generation no longer fits.
         slot.generation = slot.generation.wrapping_add(1);
         self.free.push(index);
-        let hash = flow.key.hash(self.seed);
-        self.index.remove(hash, index);
-        Some(flow)
+        self.index.remove(u64::from(slot.hash) << 32, index);
     }
 
     /// Whether [`FlowTable::advance`] to `time` may hand anything out.
@@ -220,9 +229,9 @@ impl<D> FlowTable<D> {
         self.timers.is_due(time)
     }
 
-    /// Lets packet time go on to `time` and hands every flow whose deadline has passed to `expired`,
-    /// in no particular order.
-    pub fn advance(&mut self, time: Timestamp, expired: &mut dyn FnMut(Flow<D>)) {
+    /// Lets packet time go on to `time` and gives every flow whose deadline has passed to `expired`, in no
+    /// particular order. They are counted as timed out, and stay in the table until they are taken out.
+    pub fn advance(&mut self, time: Timestamp, mut expired: impl FnMut(u32, &Flow<D>)) {
         let mut due = std::mem::take(&mut self.due);
         self.timers.advance(time, &mut due);
         if let Some(now) = self.timers.now() {
@@ -231,9 +240,9 @@ impl<D> FlowTable<D> {
                 let deadline = flow.deadline();
                 if deadline > now {
                     self.timers.arm(entry, deadline);
-                } else if let Some(flow) = self.remove(entry.index) {
+                } else {
                     self.counters.timed_out += 1;
-                    expired(flow);
+                    expired(entry.index, flow);
                 }
             }
         }
@@ -263,11 +272,6 @@ impl<D> FlowTable<D> {
     /// Every flow with its index, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &Flow<D>)> {
         (0_u32..).zip(&self.places).filter_map(|(index, place)| Some((index, place.flow.as_ref()?)))
-    }
-
-    fn take_if_current(&mut self, entry: Entry) -> Option<Flow<D>> {
-        current(&self.places, entry)?;
-        self.remove(entry.index)
     }
 }
 
@@ -304,17 +308,33 @@ mod tests {
         Timestamp::from_parts(second, 0)
     }
 
+    /// Puts a flow in, and gives the first packets of those that had to go.
+    fn put(table: &mut FlowTable<()>, flow: Flow<()>) -> (u32, Vec<u64>) {
+        let mut gone = Vec::new();
+        while let Some(place) = table.must_go() {
+            gone.extend(table.get(place).map(|flow| flow.first_packet));
+            table.remove(place);
+        }
+        let hash = table.hash(&flow.key);
+        (table.insert(flow, hash), gone)
+    }
+
+    /// Lets time go on, takes out what has expired and gives its first packets.
+    fn expire(table: &mut FlowTable<()>, time: Timestamp) -> Vec<u64> {
+        let mut expired = Vec::new();
+        table.advance(time, |place, flow| expired.push((place, flow.first_packet)));
+        expired.iter().for_each(|(place, _)| table.remove(*place));
+        expired.into_iter().map(|(_, first)| first).collect()
+    }
+
     #[test]
     fn a_flow_lives_until_its_timeout_after_its_last_packet() {
         let mut table = FlowTable::new(10);
-        let mut expired = Vec::new();
-        table.advance(at(0), &mut |flow: Flow<()>| expired.push(flow.first_packet));
-        let index = table.insert(flow(1000, UDP, at(0)), &mut |_| unreachable!("there is room"));
+        expire(&mut table, at(0));
+        let (index, _) = put(&mut table, flow(1000, UDP, at(0)));
         table.get_mut(index).unwrap().touched = at(100);
-        table.advance(at(limits::UDP_TIMEOUT + 50), &mut |flow| expired.push(flow.first_packet));
-        assert!(expired.is_empty(), "its last packet was at 100 s");
-        table.advance(at(limits::UDP_TIMEOUT + 100), &mut |flow| expired.push(flow.first_packet));
-        assert_eq!(expired, [1000]);
+        assert!(expire(&mut table, at(limits::UDP_TIMEOUT + 50)).is_empty(), "its last packet was at 100 s");
+        assert_eq!(expire(&mut table, at(limits::UDP_TIMEOUT + 100)), [1000]);
         assert_eq!(table.find(&flow(1000, UDP, at(0)).key), None);
         assert_eq!(table.counters(), TableCounters { created: 1, timed_out: 1, evicted: 0 });
     }
@@ -322,11 +342,10 @@ mod tests {
     #[test]
     fn a_full_table_puts_out_the_flow_that_would_end_first() {
         let mut table = FlowTable::new(2);
-        table.advance(at(0), &mut |_| {});
-        table.insert(flow(1, UDP, at(0)), &mut |_| {});
-        table.insert(flow(2, 1, at(0)), &mut |_| {});
-        let mut evicted = Vec::new();
-        table.insert(flow(3, UDP, at(1)), &mut |flow| evicted.push(flow.first_packet));
+        expire(&mut table, at(0));
+        put(&mut table, flow(1, UDP, at(0)));
+        put(&mut table, flow(2, 1, at(0)));
+        let (_, evicted) = put(&mut table, flow(3, UDP, at(1)));
         assert_eq!(evicted, [2], "ICMP has the shorter timeout");
         assert_eq!(table.len(), 2);
         let mut left: Vec<_> = table.iter().map(|(_, flow)| flow.first_packet).collect();
@@ -337,9 +356,9 @@ mod tests {
     #[test]
     fn flows_that_never_wait_for_their_timers_leave_none_behind() {
         let mut table = FlowTable::new(64);
-        table.advance(at(0), &mut |_| {});
+        expire(&mut table, at(0));
         for round in 0..100_000_u32 {
-            let index = table.insert(flow(7, TCP, at(0)), &mut |_| {});
+            let (index, _) = put(&mut table, flow(7, TCP, at(0)));
             table.rearm(index);
             if round % 2 == 0 {
                 table.remove(index);
@@ -350,10 +369,8 @@ mod tests {
             }
         }
         // What is left still ends in its time.
-        table.insert(flow(8, UDP, at(0)), &mut |_| {});
-        let mut expired = 0;
-        table.advance(at(limits::UDP_TIMEOUT), &mut |_| expired += 1);
-        assert_eq!(expired, 1);
+        put(&mut table, flow(8, UDP, at(0)));
+        assert_eq!(expire(&mut table, at(limits::UDP_TIMEOUT)), [8]);
         assert_eq!(table.timers.len(), 0);
     }
 
@@ -361,11 +378,11 @@ mod tests {
     fn many_flows_come_and_go_without_growth() {
         let mut table = FlowTable::new(64);
         for round in 0..200_i64 {
-            table.advance(at(round), &mut |_| {});
+            expire(&mut table, at(round));
             for port in 0..50 {
                 let flow = flow(round as u16 * 50 + port, 1, at(round));
                 assert_eq!(table.find(&flow.key), None);
-                table.insert(flow, &mut |_| {});
+                put(&mut table, flow);
             }
             assert!(table.len() <= 64);
         }

@@ -2,6 +2,7 @@
 
 use super::{
     emit::{Emitter, Roles},
+    holders::Holding,
     vocabulary::DnsService,
 };
 use crate::{
@@ -16,21 +17,42 @@ pub const DNS_PORT: u16 = 53;
 const MDNS_PORT: u16 = 5353;
 const LLMNR_PORT: u16 = 5355;
 
-/// What is known of a UDP flow's protocol.
+/// What is known of a UDP flow's protocol. Every flow has room for it: nearly all carry what nobody reads, and need
+/// no memory of their own.
 #[derive(Debug, Default)]
 pub struct DatagramInspection {
-    quic: Option<Box<quic::QuicStream>>,
-    app: &'static str,
+    quic: Option<Box<QuicReader>>,
+    app: App,
     /// Datagrams looked at in vain.
-    looked: u64,
+    looked: u8,
     /// Whether the protocol's client is the flow's server.
     swapped: bool,
+}
+
+#[derive(Debug, Default)]
+struct QuicReader {
+    stream: quic::QuicStream,
+    /// What it holds, for the budget of all flows.
+    holding: Holding,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum App {
+    #[default]
+    Unknown,
+    Dns,
+    Quic,
 }
 
 impl DatagramInspection {
     /// EVE's name of the protocol; `failed` when payload was looked at in vain.
     pub fn app(&self) -> &'static str {
-        if self.app.is_empty() && self.looked > 0 { "failed" } else { self.app }
+        match self.app {
+            App::Unknown if self.looked > 0 => "failed",
+            App::Unknown => "",
+            App::Dns => "dns",
+            App::Quic => "quic",
+        }
     }
 
     /// Whether the protocol shows that its client is the flow's server.
@@ -38,43 +60,51 @@ impl DatagramInspection {
         self.swapped
     }
 
-    /// Bytes held of an unfinished hello.
-    pub fn held(&self) -> usize {
-        self.quic.as_ref().map_or(0, |stream| stream.held())
+    /// Bytes held of an unfinished hello, and their place in the budget; `None` where nothing can be held.
+    pub fn held(&mut self) -> Option<(usize, &mut Holding)> {
+        self.quic.as_deref_mut().map(|quic| (quic.stream.held(), &mut quic.holding))
+    }
+
+    /// Its place in the budget.
+    pub fn holding(&self) -> Holding {
+        self.quic.as_ref().map_or_else(Holding::default, |quic| quic.holding)
     }
 
     /// Whether what comes next is looked at.
     pub fn is_wanted(&self) -> bool {
-        self.quic.is_some()
-            || self.app == "dns"
-            || self.app.is_empty() && self.looked < limits::IDENTIFY_DATAGRAMS
+        self.quic.is_some() || self.app == App::Dns || self.may_be_found()
+    }
+
+    /// Whether the protocol is looked for still.
+    fn may_be_found(&self) -> bool {
+        self.app == App::Unknown && u64::from(self.looked) < limits::IDENTIFY_DATAGRAMS
     }
 
     /// Notes that the flow carries DNS at its own port.
     pub fn is_dns(&mut self) {
-        self.app = "dns";
+        self.app = App::Dns;
     }
 
     /// Tells what is left at the flow's end.
     pub fn finish(&mut self, emitter: &mut Emitter<'_>) {
-        if let Some(hello) = self.quic.as_mut().and_then(|stream| stream.finish()) {
+        if let Some(hello) = self.quic.as_mut().and_then(|quic| quic.stream.finish()) {
             emitter.quic(hello, self.roles());
         }
     }
 
     /// Looks at a datagram; answers how many DNS messages it was.
     pub fn inspect(&mut self, direction: Direction, udp: &UdpView<'_>, emitter: &mut Emitter<'_>) -> u64 {
-        if let Some(stream) = &mut self.quic {
-            if let Some(hello) = stream.datagram(direction, udp.payload) {
+        if let Some(quic) = &mut self.quic {
+            if let Some(hello) = quic.stream.datagram(direction, udp.payload) {
                 // The reader knows a client by its keys.
                 self.swapped = direction == Direction::ToClient;
                 emitter.quic(hello, self.roles());
             }
             return 0;
         }
-        if self.app == "dns" || (self.app.is_empty() && self.looked < limits::IDENTIFY_DATAGRAMS) {
+        if self.app == App::Dns || self.may_be_found() {
             if is_dns(udp) {
-                self.app = "dns";
+                self.app = App::Dns;
                 let is_response =
                     dns::Message::parse(udp.payload).is_some_and(|message| message.is_response());
                 let role = if is_response { Direction::ToClient } else { Direction::ToServer };
@@ -82,12 +112,12 @@ impl DatagramInspection {
                 emitter.dns(role, udp.payload, DnsService::Dns, false, self.roles());
                 return 1;
             }
-            if self.app.is_empty() && quic::identify(udp.payload) == Verdict::Yes {
-                self.app = "quic";
+            if self.app == App::Unknown && quic::identify(udp.payload) == Verdict::Yes {
+                self.app = App::Quic;
                 self.quic = Some(Box::default());
                 return self.inspect(direction, udp, emitter);
             }
-            self.looked += 1;
+            self.looked = self.looked.saturating_add(1);
         }
         0
     }

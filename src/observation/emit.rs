@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::{
     batch::ObservationBatch,
-    vocabulary::{DnsService, FirstPacket, FlowClosed, FlowIdentity, Head, Order},
+    tracked::Whose,
+    vocabulary::{DnsService, FirstPacket, FlowClosed, Head, Order},
 };
 use crate::{
     flow::{Direction, FiveTuple},
@@ -26,7 +27,7 @@ pub struct Roles {
 #[derive(Debug)]
 pub struct Emitter<'b> {
     batch: &'b mut ObservationBatch,
-    flow: FlowIdentity,
+    flow: Whose<'b>,
     time: Timestamp,
     order: Order,
 }
@@ -35,7 +36,7 @@ impl<'b> Emitter<'b> {
     /// For what a packet shows of `flow`. `sequence` is where this packet's observations go on.
     pub fn for_packet(
         batch: &'b mut ObservationBatch,
-        flow: FlowIdentity,
+        flow: Whose<'b>,
         time: Timestamp,
         packet: u64,
         sequence: u64,
@@ -47,7 +48,7 @@ impl<'b> Emitter<'b> {
     /// For what a timer that was due at `time` tells of `flow`, before packet `packet` is looked at.
     pub fn for_timer(
         batch: &'b mut ObservationBatch,
-        flow: FlowIdentity,
+        flow: Whose<'b>,
         time: Timestamp,
         packet: u64,
         first_packet: u64,
@@ -125,7 +126,7 @@ impl<'b> Emitter<'b> {
 
     /// Whether either end of the flow has this port.
     pub fn has_port(&self, port: u16) -> bool {
-        self.flow.tuple.client.port == port || self.flow.tuple.server.port == port
+        self.flow.key.low().port == port || self.flow.key.high().port == port
     }
 
     /// What an HTTP connection shows; answers the tunnel for another protocol that it became.
@@ -148,7 +149,7 @@ impl<'b> Emitter<'b> {
     }
 
     fn head(&mut self, direction: Direction, roles: Roles) -> Head {
-        let mut flow = self.flow;
+        let mut flow = self.flow.identity();
         if roles.swapped {
             let FiveTuple { client, server, protocol } = flow.tuple;
             flow.tuple = FiveTuple { client: server, server: client, protocol };

@@ -2,24 +2,22 @@
 
 use super::{
     batch::ObservationBatch,
-    datagrams::{dns_direction, dns_service},
+    datagrams::{DatagramInspection, dns_direction, dns_service},
     emit::{Emitter, Roles},
     ends::{Ends, Packet, dns_flow_id, flow_id, is_server_port, is_stray},
+    holders::Holding,
     inspection::BOTH,
     observer::Observer,
-    tracked::{Inspections, Tracked, identity_of},
+    tracked::{Tracked, Who, Whose, roles_of},
     vocabulary::{DnsService, FirstPacket, FlowClosed, FlowEnd},
 };
 use crate::{
     decode::{TcpView, Transport, UdpView},
-    flow::{Flow, Piece, ReassemblyBudget, SideStream, TcpState, TcpTracker},
+    flow::{Flow, FlowTable, Piece, ReassemblyBudget, SideStream, TcpState, TcpTracker},
     protocol::Need,
     source::Frame,
     time::Timestamp,
 };
-
-/// IP protocol number.
-const TCP: u8 = 6;
 
 impl Observer {
     /// A segment that changes nothing but the totals of its flow: the connection stands, has told all that it
@@ -58,45 +56,51 @@ impl Observer {
 
     /// The flow of a packet, made when there is none, with the packet counted in it.
     pub(super) fn flow_of(&mut self, packet: &Packet<'_>, out: &mut ObservationBatch) -> Option<u32> {
-        let Ends { key, likely, .. } = packet.ends;
-        let mut index = self.flows.find_likely(key, *likely);
-        if let Some(found) = index
-            && let Some(flow) = self.flows.get_mut(found)
-        {
-            let direction = flow.direction(packet.ends.from_low);
-            let reopened = matches!(&packet.decoded.transport,
-                Transport::Tcp(tcp) if flow.tcp.is_reopened_by(tcp, direction));
-            let end = if flow.deadline() <= self.clock {
-                Some((FlowEnd::Timeout, Cause::Timer(flow.deadline())))
-            } else {
-                reopened.then_some((FlowEnd::Reused, Cause::Packet(packet.time)))
-            };
-            if let Some((end, cause)) = end {
-                if let Some(old) = self.flows.remove(found) {
-                    self.close(old, end, cause, packet.number, out);
-                }
-                index = None;
+        let Ends { key, likely, from_low, hash, .. } = packet.ends;
+        let hash = hash.unwrap_or_else(|| self.flows.hash(key));
+        let found = self.flows.find_likely(key, hash, *likely);
+        let index = match found.and_then(|found| Some((found, self.end_of(packet, found)?))) {
+            // What the packet belongs to is over, so that it begins something new.
+            Some((found, (end, cause))) => {
+                self.close(found, end, cause, packet.number, out);
+                None
             }
-        }
+            None => found,
+        };
         let index = match index {
             Some(found) => found,
             None if is_stray(packet) => return None,
-            None => self.open(packet, out),
+            None => self.open(packet, hash, out),
         };
         let flow = self.flows.get_mut(index)?;
         flow.last = flow.last.max(packet.time);
         flow.touched = self.clock;
-        let direction = flow.direction(packet.ends.from_low);
+        let direction = flow.direction(*from_low);
         let totals = flow.data.totals.get_mut(direction.index())?;
         totals.packets += 1;
         totals.bytes += u64::from(packet.wire_length);
         Some(index)
     }
 
+    /// Why the flow that stands at `place` has come to its end before this packet; `None` where it has not.
+    #[inline]
+    fn end_of(&self, packet: &Packet<'_>, place: u32) -> Option<(FlowEnd, Cause)> {
+        let flow = self.flows.get(place)?;
+        let deadline = flow.deadline();
+        if deadline <= self.clock {
+            return Some((FlowEnd::Timeout, Cause::Timer(deadline)));
+        }
+        let Transport::Tcp(tcp) = &packet.decoded.transport else { return None };
+        let reopened = flow.tcp.is_reopened_by(tcp, flow.direction(packet.ends.from_low));
+        reopened.then_some((FlowEnd::Reused, Cause::Packet(packet.time)))
+    }
+
     /// Puts a new flow into the table and tells of it.
-    fn open(&mut self, packet: &Packet<'_>, out: &mut ObservationBatch) -> u32 {
-        let key = &packet.ends.key;
-        let (source, destination) = (packet.ends.source(), packet.ends.destination());
+    fn open(&mut self, packet: &Packet<'_>, hash: u64, out: &mut ObservationBatch) -> u32 {
+        while let Some(old) = self.flows.must_go() {
+            self.close(old, FlowEnd::Evicted, Cause::Packet(packet.time), packet.number, out);
+        }
+        let Ends { key, from_low, .. } = packet.ends;
         let (opened, sender_is_client) = match &packet.decoded.transport {
             Transport::Tcp(tcp) if tcp.has(TcpView::SYN) => {
                 let answer = tcp.has(TcpView::ACK);
@@ -107,7 +111,6 @@ impl Observer {
             Transport::Tcp(_) => (FirstPacket::Midstream, !is_server_port(packet)),
             _ => (FirstPacket::Datagram, !is_server_port(packet)),
         };
-        let client = if sender_is_client { source } else { destination };
         let icmp = match &packet.decoded.transport {
             Transport::Icmp { kind, code, .. } => Some((*kind, *code)),
             _ => None,
@@ -117,34 +120,28 @@ impl Observer {
         let id = if is_dns { dns_flow_id(key) } else { flow_id(key, packet.time) };
         let flow = Flow {
             key: *key,
-            client_is_low: client == key.low(),
+            client_is_low: *from_low == sender_is_client,
             first: packet.time,
             last: packet.time,
             touched: self.clock,
             first_packet: packet.number,
             tcp: TcpTracker::default(),
             data: Tracked {
-                id,
-                opened,
-                vlan: packet.decoded.vlan,
-                tunnel: packet.decoded.tunnel.map(Box::new),
-                icmp,
                 totals: Default::default(),
                 exchanged: false,
                 settled: false,
+                opened,
                 sides: Default::default(),
                 inspection: None,
+                datagrams: DatagramInspection::default(),
+                who: Who { id, tunnel: packet.decoded.tunnel.map(Box::new), vlan: packet.decoded.vlan, icmp },
             },
         };
-        let identity = identity_of(&flow);
-        let direction = flow.direction(packet.ends.from_low);
-        let mut evicted = Vec::new();
-        let index = self.flows.insert(flow, &mut |old| evicted.push(old));
-        for old in evicted {
-            self.close(old, FlowEnd::Evicted, Cause::Packet(packet.time), packet.number, out);
-        }
-        if !is_dns {
-            Emitter::for_packet(out, identity, packet.time, packet.number, 0).flow_opened(direction, opened);
+        let index = self.flows.insert(flow, hash);
+        if !is_dns && let Some(flow) = self.flows.get(index) {
+            let direction = flow.direction(*from_low);
+            Emitter::for_packet(out, Whose::of(flow), packet.time, packet.number, 0)
+                .flow_opened(direction, opened);
         }
         index
     }
@@ -158,89 +155,98 @@ impl Observer {
     ) {
         let Some(flow) = self.flows.get_mut(index) else { return };
         let direction = flow.direction(packet.ends.from_low);
-        let was_over = flow.tcp.is_over();
-        let was_opening = flow.tcp.is_opening();
-        flow.tcp.segment(tcp, direction);
-        let acknowledged = flow.tcp.acknowledges_payload(tcp, direction);
-        let shorter_timeout = !was_over && flow.tcp.is_over() && !was_opening;
-
-        let identity = identity_of(flow);
         let (here, there) = (direction.index(), direction.reverse().index());
-        let data = &mut flow.data;
-        data.totals[here].tcp_flags |= tcp.flags;
-        data.totals[here].payload += u64::from(tcp.payload_length);
+        let Flow { key, client_is_low, tcp: connection, data, .. } = flow;
+        let Tracked { totals, exchanged, settled, opened, sides, inspection, datagrams, who } = data;
+        let was_over = connection.is_over();
+        let was_opening = connection.is_opening();
+        connection.segment(tcp, direction);
+        let shorter_timeout = !was_over && connection.is_over() && !was_opening;
+
+        totals[here].tcp_flags |= tcp.flags;
+        totals[here].payload += u64::from(tcp.payload_length);
+        let whose = Whose { key, client_is_low: *client_is_low, who };
         // The packet's first observation may have been the flow's opening.
-        let mut emitter = Emitter::for_packet(out, identity, packet.time, packet.number, 1);
+        let mut emitter = Emitter::for_packet(out, whose, packet.time, packet.number, 1);
 
         // Before what the payload says: that there is an answer comes before what it is.
-        let both = data.totals.iter().all(|side| side.payload > 0);
-        let one_and_ack = acknowledged && data.totals[here].payload > 0;
-        if !data.exchanged && (both || one_and_ack) {
-            data.exchanged = true;
-            let (opened, roles) = (data.opened, data.roles());
-            emitter.exchange(direction, opened, roles);
+        if !*exchanged && totals[here].payload > 0 {
+            *exchanged = totals[there].payload > 0 || connection.acknowledges_payload(tcp, direction);
+            if *exchanged {
+                let roles = roles_of(*opened, inspection.as_deref(), datagrams);
+                emitter.exchange(direction, *opened, roles);
+            }
         }
 
         let first_byte = if tcp.has(TcpView::SYN) { tcp.sequence.wrapping_add(1) } else { tcp.sequence };
         if tcp.has(TcpView::SYN) {
-            data.sides[here].start(first_byte);
+            sides[here].start(first_byte);
         }
-        if tcp.has(TcpView::ACK) {
-            let (side, inspection) = (&mut data.sides[there], &mut data.inspection);
+        let mut is_told = false;
+        if tcp.has(TcpView::ACK) && sides[there].is_waiting() {
+            let side = &mut sides[there];
             let mut need = Need::More;
             side.acknowledged(tcp.acknowledgment, &mut self.budget, &mut |piece| {
-                let inspection = inspection.get_or_insert_with(|| Inspections::of(data.opened));
+                let inspection = inspection.get_or_insert_with(|| self.spare.fresh(*opened));
                 inspection.gap_bytes[there] += lost(&piece);
                 need = inspection.tcp.piece(direction.reverse(), piece, &mut emitter);
+                is_told = true;
             });
             apply(need, side, &mut self.budget);
         }
-        if tcp.payload_length > 0 {
-            if self.options.decode.checksums && data.sides[here].is_wanted() {
+        if tcp.payload_length > 0 && sides[here].is_wanted() {
+            if self.options.decode.checksums {
                 self.counters.verify_checksum(packet.decoded);
             }
-            let (side, inspection) = (&mut data.sides[here], &mut data.inspection);
+            let side = &mut sides[here];
             let mut need = Need::More;
             side.segment(first_byte, tcp.payload, tcp.payload_length, &mut self.budget, &mut |piece| {
-                let inspection = inspection.get_or_insert_with(|| Inspections::of(data.opened));
+                let inspection = inspection.get_or_insert_with(|| self.spare.fresh(*opened));
                 inspection.gap_bytes[here] += lost(&piece);
                 need = inspection.tcp.piece(direction, piece, &mut emitter);
+                is_told = true;
             });
             apply(need, side, &mut self.budget);
         }
-        let held = data.inspection.as_deref_mut().map_or(0, |inspection| {
-            let held = inspection.held();
-            self.holders.update(index, &mut inspection.holding, held);
-            held
+        // What readers hold changes with what they are told only.
+        let is_holding = inspection.as_deref_mut().is_some_and(|inspection| {
+            if is_told {
+                let held = inspection.tcp.held();
+                self.holders.update(index, &mut inspection.holding, held);
+            }
+            inspection.holding.is_some()
         });
-        let is_read = data.sides.iter().any(SideStream::is_wanted);
-        data.settled = data.exchanged && held == 0 && !is_read && flow.tcp.state() == TcpState::Established;
+        let is_read = sides.iter().any(SideStream::is_wanted);
+        *settled = *exchanged && !is_holding && !is_read && connection.state() == TcpState::Established;
         if shorter_timeout {
             self.flows.rearm(index);
         }
-        self.make_room(packet, out);
+        if is_told && self.holders.is_crowded() {
+            self.make_room(packet, out);
+        }
     }
 
     /// While readers hold too much, the flow that has held longest tells what it has and is read no further.
     fn make_room(&mut self, packet: &Packet<'_>, out: &mut ObservationBatch) {
         let flows = &self.flows;
-        let holding_at =
-            |place| flows.get(place)?.data.inspection.as_deref().map(|inspection| inspection.holding);
-        self.holders.tidy(holding_at);
+        self.holders.tidy(|place| holding_at(flows, place));
         while self.holders.is_over() {
             let flows = &self.flows;
-            let holding_at =
-                |place| flows.get(place)?.data.inspection.as_deref().map(|inspection| inspection.holding);
-            let Some(place) = self.holders.take_oldest(holding_at) else { return };
+            let Some(place) = self.holders.take_oldest(|place| holding_at(flows, place)) else { return };
             let Some(flow) = self.flows.get_mut(place) else { continue };
-            let identity = identity_of(flow);
-            let data = &mut flow.data;
-            let mut emitter = Emitter::for_packet(out, identity, packet.time, packet.number, 1);
-            if let Some(inspection) = &mut data.inspection {
-                inspection.finish(&mut emitter);
+            let Flow { key, client_is_low, data, .. } = flow;
+            let Tracked { sides, inspection, datagrams, who, .. } = data;
+            let whose = Whose { key, client_is_low: *client_is_low, who };
+            let mut emitter = Emitter::for_packet(out, whose, packet.time, packet.number, 1);
+            if let Some(inspection) = inspection {
+                inspection.tcp.finish(&mut emitter);
                 self.holders.update(place, &mut inspection.holding, 0);
             }
-            data.sides.iter_mut().for_each(|side| side.stop(&mut self.budget));
+            datagrams.finish(&mut emitter);
+            if let Some((_, holding)) = datagrams.held() {
+                self.holders.update(place, holding, 0);
+            }
+            sides.iter_mut().for_each(|side| side.stop(&mut self.budget));
             self.counters.given_up += 1;
         }
     }
@@ -254,65 +260,71 @@ impl Observer {
     ) {
         let Some(flow) = self.flows.get_mut(index) else { return };
         let direction = flow.direction(packet.ends.from_low);
-        let identity = identity_of(flow);
-        let data = &mut flow.data;
-        data.totals[direction.index()].payload += u64::from(udp.payload_length);
-        let mut emitter = Emitter::for_packet(out, identity, packet.time, packet.number, 1);
+        let Flow { key, client_is_low, data, .. } = flow;
+        let Tracked { totals, exchanged, opened, datagrams, who, .. } = data;
+        totals[direction.index()].payload += u64::from(udp.payload_length);
+        let whose = Whose { key, client_is_low: *client_is_low, who };
+        let mut emitter = Emitter::for_packet(out, whose, packet.time, packet.number, 1);
         let is_dns = dns_service(udp).is_some();
-        if !data.exchanged && !is_dns && data.totals.iter().all(|side| side.payload > 0) {
-            data.exchanged = true;
-            let (opened, roles) = (data.opened, data.roles());
-            emitter.exchange(direction, opened, roles);
+        if !*exchanged && !is_dns && totals.iter().all(|side| side.payload > 0) {
+            *exchanged = true;
+            emitter.exchange(direction, *opened, roles_of(*opened, None, datagrams));
         }
-        let inspection = data.inspection.get_or_insert_with(|| Inspections::of(data.opened));
-        if self.options.decode.checksums && inspection.udp.is_wanted() {
+        if self.options.decode.checksums && datagrams.is_wanted() {
             self.counters.verify_checksum(packet.decoded);
         }
         if is_dns {
             self.counters.dns_messages += 1;
-            inspection.udp.is_dns();
+            datagrams.is_dns();
             let role = dns_direction(udp);
             let roles = Roles { swapped: role != direction, relayed: false };
             emitter.dns(role, udp.payload, DnsService::Dns, false, roles);
         } else {
-            self.counters.dns_messages += inspection.udp.inspect(direction, udp, &mut emitter);
+            self.counters.dns_messages += datagrams.inspect(direction, udp, &mut emitter);
         }
-        let held = inspection.held();
-        self.holders.update(index, &mut inspection.holding, held);
-        self.make_room(packet, out);
+        if let Some((held, holding)) = datagrams.held() {
+            self.holders.update(index, holding, held);
+            if self.holders.is_crowded() {
+                self.make_room(packet, out);
+            }
+        }
     }
 
-    /// Tells what is left of a flow, and its end.
+    /// Tells what is left of the flow at `place`, and its end, and takes it out of the table.
     pub(super) fn close(
         &mut self,
-        mut flow: Flow<Tracked>,
+        place: u32,
         end: FlowEnd,
         cause: Cause,
         packet: u64,
         out: &mut ObservationBatch,
     ) {
-        let identity = identity_of(&flow);
+        let Some(flow) = self.flows.get_mut(place) else { return };
+        let Flow { key, client_is_low, data, tcp, first, last, first_packet, .. } = flow;
+        let Tracked { totals, opened, sides, inspection, datagrams, who, .. } = data;
+        let whose = Whose { key, client_is_low: *client_is_low, who };
         let mut emitter = match cause {
-            Cause::Timer(due) => Emitter::for_timer(out, identity, due, packet, flow.first_packet),
-            Cause::Packet(time) => Emitter::for_packet(out, identity, time, packet, 0),
+            Cause::Timer(due) => Emitter::for_timer(out, whose, due, packet, *first_packet),
+            Cause::Packet(time) => Emitter::for_packet(out, whose, time, packet, 0),
         };
-        let data = &mut flow.data;
-        if let Some(inspection) = &mut data.inspection {
-            // Nothing is held at this place any more; what waited for it is stale.
-            self.holders.update(0, &mut inspection.holding, 0);
+        if let Some(inspection) = inspection {
+            self.holders.update(place, &mut inspection.holding, 0);
         }
-        for (direction, side) in BOTH.into_iter().zip(&mut data.sides) {
-            let inspection = &mut data.inspection;
+        if let Some((_, holding)) = datagrams.held() {
+            self.holders.update(place, holding, 0);
+        }
+        for (direction, side) in BOTH.into_iter().zip(sides) {
             side.finish(&mut self.budget, &mut |piece| {
-                let inspection = inspection.get_or_insert_with(|| Inspections::of(data.opened));
+                let inspection = inspection.get_or_insert_with(|| self.spare.fresh(*opened));
                 inspection.gap_bytes[direction.index()] += lost(&piece);
                 inspection.tcp.piece(direction, piece, &mut emitter);
             });
         }
-        if let Some(inspection) = &mut data.inspection {
-            inspection.finish(&mut emitter);
+        if let Some(inspection) = inspection {
+            inspection.tcp.finish(&mut emitter);
         }
-        let end = match (end, flow.tcp.state()) {
+        datagrams.finish(&mut emitter);
+        let end = match (end, tcp.state()) {
             (FlowEnd::Timeout | FlowEnd::EndOfInput | FlowEnd::Reused, TcpState::Closed) => FlowEnd::Fin,
             (
                 FlowEnd::Timeout | FlowEnd::EndOfInput | FlowEnd::Reused,
@@ -320,32 +332,41 @@ impl Observer {
             ) => FlowEnd::Rst,
             (end, _) => end,
         };
-        let roles = data.roles();
-        let [mut to_server, mut to_client] = data.totals;
-        let mut gap_bytes = data.inspection.as_deref().map_or([0; 2], |inspection| inspection.gap_bytes);
+        let roles = roles_of(*opened, inspection.as_deref(), datagrams);
+        let [mut to_server, mut to_client] = *totals;
+        let mut gap_bytes = inspection.as_deref().map_or([0; 2], |inspection| inspection.gap_bytes);
         if roles.swapped {
             std::mem::swap(&mut to_server, &mut to_client);
             gap_bytes.reverse();
         }
-        let app_protocol = match data.inspection.as_deref() {
-            Some(inspection) if flow.key.protocol() == TCP => inspection.tcp.app(),
-            Some(inspection) => inspection.udp.app(),
-            None => "",
+        let app_protocol = match inspection.as_deref() {
+            Some(inspection) => inspection.tcp.app(),
+            None => datagrams.app(),
         };
         let closed = FlowClosed {
-            first: flow.first,
-            last: flow.last,
-            opened: data.opened,
+            first: *first,
+            last: *last,
+            opened: *opened,
             to_server,
             to_client,
-            state: flow.tcp.state(),
+            state: tcp.state(),
             end,
             app_protocol,
             gap_bytes,
-            data_after_reset: flow.tcp.data_after_reset,
+            data_after_reset: tcp.data_after_reset,
         };
         emitter.flow_closed(closed, roles);
+        if let Some(inspection) = inspection.take() {
+            self.spare.give_back(inspection);
+        }
+        self.flows.remove(place);
     }
+}
+
+/// What the readers of the flow at `place` hold.
+fn holding_at(flows: &FlowTable<Tracked>, place: u32) -> Option<Holding> {
+    let data = &flows.get(place)?.data;
+    Some(data.inspection.as_deref().map_or_else(|| data.datagrams.holding(), |inspection| inspection.holding))
 }
 
 /// What ends a flow.

@@ -13,6 +13,14 @@ pub struct Holding {
     ticket: u64,
 }
 
+impl Holding {
+    /// Whether anything is held.
+    #[inline]
+    pub const fn is_some(self) -> bool {
+        self.bytes > 0
+    }
+}
+
 /// The flows whose readers hold bytes, by their place in the flow table.
 #[derive(Debug)]
 pub struct Holders {
@@ -31,6 +39,7 @@ impl Holders {
     }
 
     /// Notes that the flow at `place` now holds `bytes`.
+    #[inline]
     pub fn update(&mut self, place: u32, holding: &mut Holding, bytes: usize) {
         if holding.bytes == bytes {
             return;
@@ -52,6 +61,12 @@ impl Holders {
         holding.bytes = bytes;
     }
 
+    /// Whether something has to be done: more is held than there is room for, or the queue is to be tidied.
+    #[inline]
+    pub fn is_crowded(&self) -> bool {
+        self.is_over() || self.is_untidy()
+    }
+
     /// Whether more is held than there is room for.
     pub fn is_over(&self) -> bool {
         self.held > self.limit
@@ -70,10 +85,14 @@ impl Holders {
 
     /// Forgets those who hold nothing any more, once they are most of the queue.
     pub fn tidy(&mut self, holding_at: impl Fn(u32) -> Option<Holding>) {
-        if self.queue.len() > 2 * self.holders + STALE {
+        if self.is_untidy() {
             self.queue
                 .retain(|&(ticket, place)| holding_at(place).is_some_and(|holding| holding.ticket == ticket));
         }
+    }
+
+    fn is_untidy(&self) -> bool {
+        self.queue.len() > 2 * self.holders + STALE
     }
 }
 

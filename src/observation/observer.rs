@@ -10,12 +10,12 @@ use super::{
     ends::{AHEAD, Ahead, Ends, Packet, Reading, Share, dns_flow_id, dns_tuple},
     flow_packets::Cause,
     holders::Holders,
-    tracked::Tracked,
+    tracked::{Spare, Tracked},
     vocabulary::{DnsService, FlowEnd, FlowIdentity, Head, Order, QuietDns},
 };
 use crate::{
     decode::{self, DecodeOptions, Decoded, Transport, UdpView},
-    flow::{FiveTuple, Flow, FlowTable, FragmentOutcome, Fragments, ReassemblyBudget, Refusal},
+    flow::{FiveTuple, FlowTable, FragmentOutcome, Fragments, ReassemblyBudget, Refusal},
     limits,
     protocol::dns::Outline,
     source::{Filter, Frame, FrameBatch},
@@ -67,6 +67,7 @@ pub struct Observer {
     fragments: Fragments,
     pub(super) budget: ReassemblyBudget,
     pub(super) holders: Holders,
+    pub(super) spare: Spare,
     pub(super) counters: Counters,
     /// The latest packet time; it never goes back.
     pub(super) clock: Timestamp,
@@ -74,7 +75,8 @@ pub struct Observer {
     first: Timestamp,
     /// Number of the latest frame, 0 before the first.
     last_number: u64,
-    expired: Vec<Flow<Tracked>>,
+    /// Scratch for flows whose time is over: when it was, their first packet, their place.
+    expired: Vec<(Timestamp, u64, u32)>,
     ending: Option<Ending>,
 }
 
@@ -100,6 +102,7 @@ impl Observer {
             fragments: Fragments::default(),
             budget: ReassemblyBudget::new(limits::REASSEMBLY_BYTES / shards as usize),
             holders: Holders::new(limits::INSPECTION_BYTES / shards as usize),
+            spare: Spare::default(),
             counters: Counters::default(),
             clock: Timestamp::MIN,
             first: Timestamp::MAX,
@@ -182,9 +185,7 @@ impl Observer {
         let mut rest = std::mem::take(&mut ending.rest);
         let time = self.clock;
         while let Some((_, place)) = rest.pop_if(|(first, _)| *first < up_to) {
-            if let Some(flow) = self.flows.remove(place) {
-                self.close(flow, FlowEnd::EndOfInput, Cause::Timer(time), u64::MAX, out);
-            }
+            self.close(place, FlowEnd::EndOfInput, Cause::Timer(time), u64::MAX, out);
         }
         if let Some(ending) = &mut self.ending {
             ending.rest = rest;
@@ -356,11 +357,12 @@ impl Observer {
     #[cold]
     fn expire(&mut self, number: u64, out: &mut ObservationBatch) {
         let mut expired = std::mem::take(&mut self.expired);
-        self.flows.advance(self.clock, &mut |flow| expired.push(flow));
-        expired.sort_by_key(|flow| (flow.deadline(), flow.first_packet));
-        for flow in expired.drain(..) {
-            let due = flow.deadline();
-            self.close(flow, FlowEnd::Timeout, Cause::Timer(due), number, out);
+        self.flows.advance(self.clock, |place, flow| {
+            expired.push((flow.deadline(), flow.first_packet, place));
+        });
+        expired.sort_unstable();
+        for (due, _, place) in expired.drain(..) {
+            self.close(place, FlowEnd::Timeout, Cause::Timer(due), number, out);
         }
         self.expired = expired;
     }

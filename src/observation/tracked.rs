@@ -2,14 +2,14 @@
 
 use super::{
     datagrams::DatagramInspection,
-    emit::{Emitter, Roles},
+    emit::Roles,
     holders::Holding,
     inspection::Inspection,
     vocabulary::{FirstPacket, FlowIdentity, SideTotals},
 };
 use crate::{
     decode::{Tunnel, VlanStack},
-    flow::{Flow, SideStream},
+    flow::{Flow, FlowKey, SideStream},
 };
 
 /// What the observer keeps of one flow; first what every packet needs, see [`Flow`].
@@ -23,79 +23,114 @@ pub struct Tracked {
     /// Whether no plain segment can tell anything more: the connection stands, both sides' payload was told, and
     /// nobody reads what follows.
     pub settled: bool,
-    /// EVE's `flow_id`.
-    pub id: u64,
     /// How it began in the capture.
     pub opened: FirstPacket,
-    /// VLAN tags of its first packet.
-    pub vlan: VlanStack,
-    /// The first packet's outermost tunnel.
-    pub tunnel: Option<Box<Tunnel>>,
-    /// Type and code of an ICMP flow's first message.
-    pub icmp: Option<(u8, u8)>,
     /// Each side's bytes in order.
     pub sides: [SideStream; 2],
-    /// Made at the first payload: of a flood of SYNs none has any.
+    /// Made at the first payload of a connection: of a flood of SYNs none has any.
     pub inspection: Option<Box<Inspections>>,
+    /// What is known of a UDP flow's protocol.
+    pub datagrams: DatagramInspection,
+    /// Who it is, besides its key.
+    pub who: Who,
 }
 
-/// What is known of a flow's protocol; one of the two stays empty, and an empty one owns no memory.
+/// What makes a flow's identity, besides its key.
+#[derive(Debug)]
+pub struct Who {
+    /// EVE's `flow_id`.
+    pub id: u64,
+    /// The first packet's outermost tunnel.
+    pub tunnel: Option<Box<Tunnel>>,
+    /// VLAN tags of its first packet.
+    pub vlan: VlanStack,
+    /// Type and code of an ICMP flow's first message.
+    pub icmp: Option<(u8, u8)>,
+}
+
+/// Whose observations those of a flow are, to be written out when there is one: most packets make none.
+#[derive(Clone, Copy, Debug)]
+pub struct Whose<'f> {
+    /// The flow's key.
+    pub key: &'f FlowKey,
+    /// Whether the key's lower end opened it.
+    pub client_is_low: bool,
+    /// What else makes its identity.
+    pub who: &'f Who,
+}
+
+impl<'f> Whose<'f> {
+    /// Those of `flow`.
+    pub fn of(flow: &'f Flow<Tracked>) -> Self {
+        Self { key: &flow.key, client_is_low: flow.client_is_low, who: &flow.data.who }
+    }
+
+    /// The identity that observations bear.
+    pub fn identity(&self) -> FlowIdentity {
+        let mut tuple = self.key.tuple(self.client_is_low);
+        if let Some((kind, code)) = self.who.icmp {
+            // In an identity, type and code of the first message stand in the ports' places.
+            (tuple.client.port, tuple.server.port) = (kind.into(), code.into());
+        }
+        FlowIdentity {
+            id: self.who.id,
+            tuple,
+            tenant: self.key.tenant(),
+            vlan: self.who.vlan,
+            tunnel: self.who.tunnel.as_deref().copied(),
+        }
+    }
+}
+
+/// What is known of a connection's protocol.
 #[derive(Debug, Default)]
 pub struct Inspections {
-    /// Of a TCP connection.
+    /// Its protocol, and the reader of that.
     pub tcp: Inspection,
-    /// Of a UDP flow.
-    pub udp: DatagramInspection,
     /// Bytes of each side that the capture lost.
     pub gap_bytes: [u64; 2],
-    /// What the readers hold, for the budget of all flows.
+    /// What the reader holds, for the budget of all flows.
     pub holding: Holding,
 }
 
-impl Inspections {
+/// Boxes of flows that ended, for those that begin: they come and go as often as connections do.
+#[derive(Debug, Default)]
+pub struct Spare {
+    boxes: Vec<Box<Inspections>>,
+}
+
+impl Spare {
+    /// As many as are kept.
+    const MOST: usize = 1024;
+
     /// Nothing known yet of a flow that began so.
-    pub fn of(opened: FirstPacket) -> Box<Self> {
-        let is_midstream = opened == FirstPacket::Midstream;
-        let tcp = if is_midstream { Inspection::midstream() } else { Inspection::default() };
-        Box::new(Self { tcp, ..Self::default() })
+    pub fn fresh(&mut self, opened: FirstPacket) -> Box<Inspections> {
+        let mut inspections = self.boxes.pop().unwrap_or_default();
+        if opened == FirstPacket::Midstream {
+            inspections.tcp = Inspection::midstream();
+        }
+        inspections
     }
 
-    /// Bytes held for messages that are not whole.
-    pub fn held(&self) -> usize {
-        self.tcp.held() + self.udp.held()
-    }
-
-    /// Tells what is left.
-    pub fn finish(&mut self, emitter: &mut Emitter<'_>) {
-        self.tcp.finish(emitter);
-        self.udp.finish(emitter);
+    /// Takes what an ended flow had.
+    pub fn give_back(&mut self, mut inspections: Box<Inspections>) {
+        if self.boxes.len() < Self::MOST {
+            *inspections = Inspections::default();
+            self.boxes.push(inspections);
+        }
     }
 }
 
-impl Tracked {
-    /// Who is the flow's client. Where the handshake was seen there is no doubt, else the protocol tells.
-    pub fn roles(&self) -> Roles {
-        let is_guess = matches!(self.opened, FirstPacket::Midstream | FirstPacket::Datagram);
-        let is_swapped = |seen: &Inspections| seen.tcp.roles_swapped() || seen.udp.roles_swapped();
-        let swapped = is_guess && self.inspection.as_deref().is_some_and(is_swapped);
-        Roles { swapped, relayed: false }
-    }
-}
-
-/// Whose observations those of the flow are.
-pub fn identity_of(flow: &Flow<Tracked>) -> FlowIdentity {
-    let mut tuple = flow.tuple();
-    if let Some((kind, code)) = flow.data.icmp {
-        // In an identity, type and code of the first message stand in the ports' places.
-        (tuple.client.port, tuple.server.port) = (kind.into(), code.into());
-    }
-    FlowIdentity {
-        id: flow.data.id,
-        tuple,
-        tenant: flow.key.tenant(),
-        vlan: flow.data.vlan,
-        tunnel: flow.data.tunnel.as_deref().copied(),
-    }
+/// Who is a flow's client. Where the handshake was seen there is no doubt, else the protocol tells.
+pub fn roles_of(
+    opened: FirstPacket,
+    inspection: Option<&Inspections>,
+    datagrams: &DatagramInspection,
+) -> Roles {
+    let is_guess = matches!(opened, FirstPacket::Midstream | FirstPacket::Datagram);
+    let is_swapped = |seen: &Inspections| seen.tcp.roles_swapped();
+    let swapped = is_guess && (datagrams.roles_swapped() || inspection.is_some_and(is_swapped));
+    Roles { swapped, relayed: false }
 }
 
 #[cfg(test)]
