@@ -24,6 +24,8 @@ pub struct Context<'a> {
     pub sides: &'a Sides,
     /// The observation's head.
     pub head: &'a Head,
+    /// Whether a claim may be about the host name in the observation, if it has one ([`super::screen::host_of`]).
+    pub host_may_be_listed: bool,
 }
 
 impl Context<'_> {

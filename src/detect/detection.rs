@@ -10,6 +10,7 @@ use std::{net::IpAddr, sync::Arc};
 use super::{
     candidate::{Candidate, Context},
     finding::{Application, Destination, Detector, Finding, IndicatorMatch, Telling},
+    hosts::Hosts,
     indicator,
     recurrence::Recurrences,
     screen, sentence, signature,
@@ -64,6 +65,9 @@ pub struct Detection {
     candidates: Vec<Candidate>,
     /// Whether the indicators' filters are asked before the detectors.
     screens: bool,
+    /// Whether a name that may be listed was learned at any time: until then none leads to any flow's end.
+    knows_listed_name: bool,
+    hosts: Hosts,
 }
 
 impl Detection {
@@ -79,6 +83,8 @@ impl Detection {
             counters: DetectionCounters::default(),
             candidates: Vec::new(),
             screens: true,
+            knows_listed_name: false,
+            hosts: Hosts::default(),
         }
     }
 
@@ -102,21 +108,10 @@ impl Detection {
         names: &Names,
         found: &mut dyn FnMut(Finding),
     ) {
-        match observation.seen {
-            Seen::TlsServer(_) => return,
-            Seen::FlowOpened(_) | Seen::Exchange(_) | Seen::FlowClosed(_)
-                if self.screens
-                    && screen::is_unlisted_flow(
-                        observation.head,
-                        assets,
-                        names,
-                        &self.knowledge.indicators,
-                    ) =>
-            {
-                return;
-            }
-            _ => {}
+        if matches!(observation.seen, Seen::TlsServer(_)) || self.is_quiet(observation, assets, names) {
+            return;
         }
+        let host_may_be_listed = self.note_names(observation);
         let knowledge = Arc::clone(&self.knowledge);
         let head = observation.head;
         let sides = assets.sides(&head.flow.tuple, head.flow.tenant);
@@ -126,6 +121,7 @@ impl Detection {
             names,
             sides: &sides,
             head,
+            host_may_be_listed,
         };
         let mut candidates = std::mem::take(&mut self.candidates);
         indicator::propose(observation, &context, self.as_of, &mut candidates);
@@ -141,6 +137,38 @@ impl Detection {
             }
         }
         self.candidates = candidates;
+    }
+
+    /// Whether it is a flow's beginning, exchange or end, and nothing can be said of that.
+    #[inline]
+    pub fn is_quiet(&self, observation: &Observation<'_>, assets: &Assets, names: &Names) -> bool {
+        let names = self.knows_listed_name.then_some(names);
+        matches!(observation.seen, Seen::FlowOpened(_) | Seen::Exchange(_) | Seen::FlowClosed(_))
+            && self.screens
+            && screen::is_unlisted_flow(observation.head, assets, names, &self.knowledge.indicators)
+    }
+
+    /// Whether a host name as sent is a package registry's.
+    pub fn is_package_registry(&mut self, host: &[u8]) -> bool {
+        let Knowledge { indicators, registries, .. } = &*self.knowledge;
+        if self.screens {
+            return self.hosts.facts(host, indicators, registries).is_registry;
+        }
+        NameBuf::from_text(host).is_some_and(|name| registries.is_package_registry(name.as_name()))
+    }
+
+    /// Notes whether names that may be listed are known from now on; answers whether the host name that the
+    /// observation has may be listed.
+    fn note_names(&mut self, observation: &Observation<'_>) -> bool {
+        if !self.screens {
+            return true;
+        }
+        let Knowledge { indicators, registries, .. } = &*self.knowledge;
+        let host_may_be_listed = screen::host_of(observation)
+            .is_some_and(|host| self.hosts.facts(host, indicators, registries).may_be_listed);
+        self.knows_listed_name |=
+            host_may_be_listed || screen::answers_listed_name(observation, indicators);
+        host_may_be_listed
     }
 
     /// Whether the allow list keeps the candidate back. An address that is listed while its asset asked

@@ -295,7 +295,8 @@ impl Proposals<'_, '_> {
             if context.is_inbound() { sighting.inbound("the remote side is the client") } else { sighting }
         };
         let sni = hello.sni.as_deref().unwrap_or_default();
-        if let Some(name) = NameBuf::from_text(sni) {
+        let name = context.host_may_be_listed.then(|| NameBuf::from_text(sni)).flatten();
+        if let Some(name) = name {
             context.indicators.domain(name.as_name(), &mut self.hits);
             self.take_hits(|| {
                 let field = if is_quic { "quic.sni" } else { "tls.sni" };
@@ -345,7 +346,8 @@ impl Proposals<'_, '_> {
             if is_inbound { sighting.inbound("the remote side is the client") } else { sighting }
         };
         let host = request.host_name().unwrap_or_default();
-        if let Some(name) = NameBuf::from_text(host) {
+        let name = self.context.host_may_be_listed.then(|| NameBuf::from_text(host)).flatten();
+        if let Some(name) = name {
             self.context.indicators.domain(name.as_name(), &mut self.hits);
             self.take_hits(|| sighting("http.host", sentence::quoted(host)).about(Some(name)));
         }

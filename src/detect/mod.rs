@@ -6,6 +6,7 @@
 mod candidate;
 mod detection;
 mod finding;
+mod hosts;
 mod indicator;
 mod recurrence;
 mod screen;

@@ -7,8 +7,8 @@ use crate::{
     asset::Assets,
     flow::FiveTuple,
     indicator::{ExchangeFacts, Indicators, Question},
-    names::Names,
-    observation::{FlowIdentity, Head, Screen},
+    names::{Names, addresses_of_answer},
+    observation::{DnsService, FlowIdentity, Head, Observation, Screen, Seen},
     protocol::dns::{Answer, NameScratch, Outline},
 };
 
@@ -62,14 +62,43 @@ fn meets_signature(tuple: &FiveTuple, outline: &Outline<'_>, indicators: &Indica
 }
 
 /// Whether no claim can be about a flow's remote end: its address is not listed, and no listed name led the
-/// asset there. Signatures are about what flows carry.
-pub fn is_unlisted_flow(head: &Head, assets: &Assets, names: &Names, indicators: &Indicators) -> bool {
+/// asset there. Signatures are about what flows carry. Without `names` none that may be listed is known.
+pub fn is_unlisted_flow(
+    head: &Head,
+    assets: &Assets,
+    names: Option<&Names>,
+    indicators: &Indicators,
+) -> bool {
     let FlowIdentity { tenant, tuple, .. } = &head.flow;
     let (client, server) = (tuple.client.address, tuple.server.address);
+    if names.is_none() && !indicators.may_list_address(server) && !indicators.may_list_address(client) {
+        // Whichever of the two is the remote end.
+        return true;
+    }
     let (local, remote) = if assets.is_outbound(tuple) { (client, server) } else { (server, client) };
-    let is_listed_name = || {
+    let is_listed_name = |names: &Names| {
         let named = names.name_of(*tenant, local, remote, head.time);
         named.is_some_and(|named| indicators.may_list_name(named.name))
     };
-    !(indicators.may_list_address(remote) || is_listed_name())
+    !(indicators.may_list_address(remote) || names.is_some_and(is_listed_name))
+}
+
+/// The host name that the client says it wants, by which [`Names`] may learn: SNI or Host.
+pub fn host_of<'o>(observation: &'o Observation<'_>) -> Option<&'o [u8]> {
+    match &observation.seen {
+        Seen::TlsClient(hello) => hello.sni.as_deref(),
+        Seen::Quic(quic) => quic.hello.sni.as_deref(),
+        Seen::HttpRequest(request) => request.host_name(),
+        _ => None,
+    }
+}
+
+/// Whether a DNS answer names an address by a name that may be listed. Quiet messages never do.
+pub fn answers_listed_name(observation: &Observation<'_>, indicators: &Indicators) -> bool {
+    let Seen::Dns(dns) = &observation.seen else { return false };
+    let mut is_listed = false;
+    if dns.service == DnsService::Dns && dns.message.is_response() {
+        addresses_of_answer(&dns.message, &mut |name, _, _| is_listed |= indicators.may_list_name(name));
+    }
+    is_listed
 }

@@ -16,7 +16,6 @@ use crate::{
         self, DnsService, FirstPacket, Item, KeptDns, Observation, ObservationBatch, merge_in_order,
     },
     output::{EventSink, OutputError},
-    protocol::dns::NameBuf,
     report::FindingCounts,
     time::Timestamp,
 };
@@ -179,11 +178,23 @@ impl<'s> Analysis<'s> {
         self.last = self.last.max(observation.head.time);
         self.seen.count(observation);
         let mut out = Output { sink: self.sink.as_deref_mut(), result: Ok(()) };
-        self.names.learn(observation);
-        let registries = &self.knowledge.registries;
-        self.visibility.observe(observation, &self.assets, &|name| {
-            NameBuf::from_text(name).is_some_and(|name| registries.is_package_registry(name.as_name()))
-        });
+        let is_registry = match &observation.seen {
+            // They name nothing, and are most of what is not quiet.
+            observation::Seen::FlowOpened(_)
+            | observation::Seen::Exchange(_)
+            | observation::Seen::FlowClosed(_) => false,
+            seen => {
+                self.names.learn(observation);
+                let hello = match seen {
+                    observation::Seen::TlsClient(hello) => Some(hello.as_ref()),
+                    observation::Seen::Quic(quic) => Some(&quic.hello),
+                    _ => None,
+                };
+                let sni = hello.and_then(|hello| hello.sni.as_deref());
+                sni.is_some_and(|sni| self.detection.is_package_registry(sni))
+            }
+        };
+        self.visibility.observe(observation, &self.assets, is_registry);
         if let Some(records) = &mut self.records {
             records.observe(observation, &mut |line| out.write(line));
         }

@@ -48,12 +48,12 @@ impl Default for Visibility {
 }
 
 impl Visibility {
-    /// Takes an observation in. `is_registry` says whether a host name is a package registry's.
+    /// Takes an observation in. `is_registry` says whether the name in its hello is a package registry's.
     pub fn observe(
         &mut self,
         observation: &Observation<'_>,
         assets: &Assets,
-        is_registry: &dyn Fn(&[u8]) -> bool,
+        is_registry: bool,
     ) {
         let head = observation.head;
         self.first.get_or_insert(head.time);
@@ -61,8 +61,9 @@ impl Visibility {
         let tenant = head.flow.tenant;
         // Which side is ours, and whether it is the client.
         let local = || {
-            let sides = assets.sides(&head.flow.tuple, tenant);
-            (sides.local.address, sides.outbound)
+            let tuple = &head.flow.tuple;
+            let is_client = assets.is_outbound(tuple);
+            (if is_client { tuple.client.address } else { tuple.server.address }, is_client)
         };
         match &observation.seen {
             Seen::Dns(dns) if dns.service == DnsService::Dns => {
@@ -205,8 +206,8 @@ fn counted(count: u64, what: &str) -> String {
 }
 
 impl Sight {
-    fn hello(&mut self, hello: &ClientHello, is_registry: &dyn Fn(&[u8]) -> bool) {
-        self.registry_tls += u64::from(hello.sni.as_deref().is_some_and(is_registry));
+    fn hello(&mut self, hello: &ClientHello, is_registry: bool) {
+        self.registry_tls += u64::from(is_registry);
         self.encrypted_names += u64::from(hello.ech);
     }
 

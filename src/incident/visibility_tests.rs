@@ -50,7 +50,9 @@ fn unseen(end: Option<i64>, fill: impl FnOnce(&mut ObservationBatch)) -> Vec<Str
     let (mut batch, mut visibility) = (ObservationBatch::default(), Visibility::default());
     fill(&mut batch);
     for observation in batch.iter() {
-        visibility.observe(&observation, &Assets::default(), &|name| name.ends_with(b"registry.example"));
+        let is_registry = matches!(&observation.seen, Seen::TlsClient(hello)
+            if hello.sni.as_deref().is_some_and(|name| name.ends_with(b"registry.example")));
+        visibility.observe(&observation, &Assets::default(), is_registry);
     }
     let (address, tenant) = ("10.0.0.1".parse().unwrap(), Tenant::default());
     let time = Timestamp::from_parts(100, 0);
