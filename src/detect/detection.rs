@@ -10,7 +10,6 @@ use std::{net::IpAddr, sync::Arc};
 use super::{
     candidate::{Candidate, Context},
     finding::{Application, Destination, Detector, Finding, IndicatorMatch, Telling},
-    hosts::Hosts,
     indicator,
     recurrence::Recurrences,
     screen, sentence, signature,
@@ -23,7 +22,7 @@ use crate::{
     indicator::{AllowSubject, AsOf, Knowledge, Rung, Severity, Standing},
     limits,
     names::{NameSource, NamedBy, Names},
-    observation::{Observation, Seen},
+    observation::{FlowScreen, Hosts, Observation, Seen},
     protocol::dns::NameBuf,
     time::{SECOND, Timestamp},
 };
@@ -148,13 +147,17 @@ impl Detection {
             && screen::is_unlisted_flow(observation.head, assets, names, &self.knowledge.indicators)
     }
 
+    /// `false` only when no listed name has led any asset anywhere.
+    pub fn knows_listed_name(&self) -> bool {
+        self.knows_listed_name || !self.screens
+    }
+
     /// Whether a host name as sent is a package registry's.
     pub fn is_package_registry(&mut self, host: &[u8]) -> bool {
-        let Knowledge { indicators, registries, .. } = &*self.knowledge;
         if self.screens {
-            return self.hosts.facts(host, indicators, registries).is_registry;
+            return self.hosts.facts(host, |host| self.knowledge.host(host)).is_registry;
         }
-        NameBuf::from_text(host).is_some_and(|name| registries.is_package_registry(name.as_name()))
+        self.knowledge.host(host).is_registry
     }
 
     /// Notes whether names that may be listed are known from now on; answers whether the host name that the
@@ -163,11 +166,10 @@ impl Detection {
         if !self.screens {
             return true;
         }
-        let Knowledge { indicators, registries, .. } = &*self.knowledge;
         let host_may_be_listed = screen::host_of(observation)
-            .is_some_and(|host| self.hosts.facts(host, indicators, registries).may_be_listed);
+            .is_some_and(|host| self.hosts.facts(host, |host| self.knowledge.host(host)).may_be_listed);
         self.knows_listed_name |=
-            host_may_be_listed || screen::answers_listed_name(observation, indicators);
+            host_may_be_listed || screen::answers_listed_name(observation, &self.knowledge.indicators);
         host_may_be_listed
     }
 

@@ -6,7 +6,6 @@
 mod candidate;
 mod detection;
 mod finding;
-mod hosts;
 mod indicator;
 mod recurrence;
 mod screen;

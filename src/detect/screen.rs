@@ -3,13 +3,15 @@
 //! Only usual messages are screened ([`Outline`]); whatever is odd goes to the detectors. The question is asked
 //! of the indicators' filters alone, which may let through what is not listed and never hold back what is.
 
+use std::net::IpAddr;
+
 use crate::{
     asset::Assets,
     flow::FiveTuple,
-    indicator::{ExchangeFacts, Indicators, Question},
+    indicator::{ExchangeFacts, Indicators, Knowledge, Question},
     names::{Names, addresses_of_answer},
-    observation::{DnsService, FlowIdentity, Head, Observation, Screen, Seen},
-    protocol::dns::{Answer, NameScratch, Outline},
+    observation::{DnsService, FlowIdentity, FlowScreen, Head, HostFacts, Observation, Screen, Seen},
+    protocol::dns::{Answer, NameBuf, NameScratch, Outline},
 };
 
 impl Screen for Indicators {
@@ -50,6 +52,28 @@ pub fn is_unlisted(
         }
     }
     true
+}
+
+impl FlowScreen for Knowledge {
+    fn may_list_address(&self, address: IpAddr) -> bool {
+        self.indicators.may_list_address(address)
+    }
+
+    fn host(&self, text: &[u8]) -> HostFacts {
+        let Some(name) = NameBuf::from_text(text) else { return HostFacts::default() };
+        HostFacts {
+            is_registry: self.registries.is_package_registry(name.as_name()),
+            may_be_listed: self.indicators.may_list_name(name.as_name()),
+        }
+    }
+
+    fn reads_hellos(&self) -> bool {
+        self.indicators.reads_hellos()
+    }
+
+    fn reads_hellos_of_certificates(&self) -> bool {
+        self.indicators.has_certificate_signatures()
+    }
 }
 
 /// Whether the question meets a signature; whether that one holds at the time is for the detector to say.

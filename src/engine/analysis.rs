@@ -54,6 +54,10 @@ impl Seen {
     fn count(&mut self, observation: &Observation<'_>) {
         match &observation.seen {
             observation::Seen::Dns(dns) => self.dns_messages += u64::from(dns.service == DnsService::Dns),
+            observation::Seen::UnlistedHello(hello) => {
+                self.tls += 1;
+                self.encrypted_names += u64::from(hello.ech);
+            }
             observation::Seen::TlsClient(hello) => {
                 self.tls += 1;
                 self.encrypted_names += u64::from(hello.ech);
@@ -137,6 +141,9 @@ impl<'s> Analysis<'s> {
         }
         merge_in_order(batches, |item| {
             let told = match item {
+                Item::Observation(observation) if self.is_quiet(&observation) => {
+                    self.observe_flow(&observation)
+                }
                 Item::Observation(observation) => self.observe(&observation),
                 Item::QuietDns(quiet) => {
                     self.observe_quiet(&quiet);
@@ -165,6 +172,41 @@ impl<'s> Analysis<'s> {
 
     /// Closes incidents that have gone quiet by `now`.
     fn sweep(&mut self, now: Timestamp) -> Result<(), OutputError> {
+        let mut out = Output { sink: self.sink.as_deref_mut(), result: Ok(()) };
+        let (closed, visibility) = (&mut self.closed, &self.visibility);
+        self.incidents.advance(now, &mut |incident| {
+            tell(incident, Change::Close, now, visibility, closed, &mut out);
+        });
+        out.result
+    }
+
+    /// Whether it is a flow's beginning, exchange or end of which there is nothing to detect, or nothing that anybody
+    /// detects anything by.
+    #[inline]
+    fn is_quiet(&self, observation: &Observation<'_>) -> bool {
+        let is_unlisted_flow = observation.is_unlisted && !self.detection.knows_listed_name();
+        let is_unread =
+            matches!(observation.seen, observation::Seen::UnlistedHello(_) | observation::Seen::UnreadAnswer);
+        (is_unlisted_flow || is_unread) && self.records.is_none()
+    }
+
+    /// What is quiet: what it says of names and of what was visible counts.
+    fn observe_flow(&mut self, observation: &Observation<'_>) -> Result<(), OutputError> {
+        let now = observation.head.time;
+        self.observations += 1;
+        self.last = self.last.max(now);
+        match &observation.seen {
+            observation::Seen::FlowClosed(_) => {
+                self.seen.count(observation);
+                self.visibility.observe(observation, &self.assets, false);
+            }
+            observation::Seen::UnlistedHello(hello) => {
+                self.seen.count(observation);
+                self.names.learn(observation);
+                self.visibility.observe(observation, &self.assets, hello.is_registry);
+            }
+            _ => self.visibility.note(now),
+        }
         let mut out = Output { sink: self.sink.as_deref_mut(), result: Ok(()) };
         let (closed, visibility) = (&mut self.closed, &self.visibility);
         self.incidents.advance(now, &mut |incident| {

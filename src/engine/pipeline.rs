@@ -13,7 +13,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use super::analysis::Analysis;
 use crate::{
     indicator::Knowledge,
-    observation::{ObservationBatch, Observer, ObserverOptions, Screen, add_counters},
+    observation::{FlowScreen, ObservationBatch, Observer, ObserverOptions, Screen, add_counters},
     output::OutputError,
     source::{Filter, FilterError, FrameBatch, Timeline},
     time::Timestamp,
@@ -69,7 +69,12 @@ pub fn run(
         let (shard, shards) = (shard as u64, shards as u64);
         let filter = options.filter.as_deref().map(Filter::new).transpose()?;
         let observer = Observer::new(ObserverOptions { shard, shards, ..options.observer });
-        Ok(Worker { observer, filter, knowledge: analysis.screen() })
+        let knowledge = analysis.screen();
+        let observer = match &knowledge {
+            Some(knowledge) => observer.with_screen(Arc::clone(knowledge) as Arc<dyn FlowScreen>),
+            None => observer,
+        };
+        Ok(Worker { observer, filter, knowledge })
     };
     let mut workers = (0..shards).map(worker).collect::<Result<Vec<_>, FilterError>>()?;
     match workers.as_mut_slice() {

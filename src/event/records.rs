@@ -103,7 +103,8 @@ impl Records {
     pub fn observe(&mut self, observation: &Observation<'_>, out: &mut dyn FnMut(&str)) {
         let head = observation.head;
         match &observation.seen {
-            Seen::FlowOpened(_) | Seen::Exchange(_) => {}
+            // Nothing is screened where records are written.
+            Seen::FlowOpened(_) | Seen::Exchange(_) | Seen::UnlistedHello(_) | Seen::UnreadAnswer => {}
             Seen::Dns(seen) => self.dns(head, seen, out),
             Seen::TlsClient(hello) => {
                 // Of the two hellos around a HelloRetryRequest the first is kept: it is the client's own.

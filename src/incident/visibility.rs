@@ -9,7 +9,6 @@ use crate::{
     indicator::Rung,
     limits,
     observation::{DnsService, FirstPacket, FlowClosed, FlowIdentity, KeptDns, Observation, QuietHead, Seen},
-    protocol::tls::ClientHello,
     time::{SECOND, Timestamp},
 };
 
@@ -49,15 +48,9 @@ impl Default for Visibility {
 
 impl Visibility {
     /// Takes an observation in. `is_registry` says whether the name in its hello is a package registry's.
-    pub fn observe(
-        &mut self,
-        observation: &Observation<'_>,
-        assets: &Assets,
-        is_registry: bool,
-    ) {
+    pub fn observe(&mut self, observation: &Observation<'_>, assets: &Assets, is_registry: bool) {
         let head = observation.head;
-        self.first.get_or_insert(head.time);
-        self.last = self.last.max(head.time);
+        self.note(head.time);
         let tenant = head.flow.tenant;
         // Which side is ours, and whether it is the client.
         let local = || {
@@ -71,8 +64,9 @@ impl Visibility {
                 let ends = (tuple.client.address, tuple.server.address);
                 self.dns(*tenant, ends, assets, dns.message.is_response());
             }
-            Seen::TlsClient(hello) => self.sight(tenant, local().0, |sight| sight.hello(hello, is_registry)),
-            Seen::Quic(quic) => self.sight(tenant, local().0, |sight| sight.hello(&quic.hello, is_registry)),
+            Seen::TlsClient(hello) => self.hello(tenant, local().0, hello.ech, is_registry),
+            Seen::UnlistedHello(hello) => self.hello(tenant, local().0, hello.ech, is_registry),
+            Seen::Quic(quic) => self.hello(tenant, local().0, quic.hello.ech, is_registry),
             Seen::FlowClosed(closed) => {
                 let (local, is_client) = local();
                 self.sight(tenant, local, |sight| sight.connection(closed, is_client));
@@ -88,12 +82,18 @@ impl Visibility {
         }
     }
 
+    /// Notes that something was seen at `time`.
+    #[inline]
+    pub fn note(&mut self, time: Timestamp) {
+        self.first.get_or_insert(time);
+        self.last = self.last.max(time);
+    }
+
     /// Takes in a DNS message of which there was nothing to detect.
     #[inline]
     pub fn observe_quiet(&mut self, quiet: &KeptDns<'_>, assets: &Assets) {
         let QuietHead { time, tenant, client, server, is_response } = *quiet.about;
-        self.first.get_or_insert(time);
-        self.last = self.last.max(time);
+        self.note(time);
         self.dns(tenant, (client, server), assets, is_response);
     }
 
@@ -113,6 +113,13 @@ impl Visibility {
         } else {
             self.machines.count(&Machine { tenant, address: client }, |dns| dns.questions += 1);
         }
+    }
+
+    fn hello(&mut self, tenant: Tenant, address: IpAddr, ech: bool, is_registry: bool) {
+        self.sight(tenant, address, |sight| {
+            sight.registry_tls += u64::from(is_registry);
+            sight.encrypted_names += u64::from(ech);
+        });
     }
 
     fn sight(&mut self, tenant: Tenant, address: IpAddr, change: impl FnOnce(&mut Sight)) {
@@ -206,11 +213,6 @@ fn counted(count: u64, what: &str) -> String {
 }
 
 impl Sight {
-    fn hello(&mut self, hello: &ClientHello, is_registry: bool) {
-        self.registry_tls += u64::from(is_registry);
-        self.encrypted_names += u64::from(hello.ech);
-    }
-
     fn connection(&mut self, closed: &FlowClosed, local_is_client: bool) {
         if closed.state == TcpState::None {
             return;

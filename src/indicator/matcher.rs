@@ -249,6 +249,18 @@ impl Indicators {
         self.signatures.has_any_at(Moment::Query)
     }
 
+    /// `false` only when no claim and no signature is about anything in a ClientHello but its name.
+    pub fn reads_hellos(&self) -> bool {
+        self.has_texts(Kind::Ja3)
+            || self.has_texts(Kind::Ja4)
+            || self.signatures.has_any_at(Moment::ClientHello)
+    }
+
+    /// `false` only when no signature can fire on a server's certificate.
+    pub fn has_certificate_signatures(&self) -> bool {
+        self.signatures.has_any_at(Moment::Certificate)
+    }
+
     fn text(&self, kind: Kind, text: &[u8], hits: &mut Vec<ClaimId>) {
         let before = hits.len();
         self.segments.iter().for_each(|segment| segment.text(kind, text, hits));

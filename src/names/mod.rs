@@ -14,10 +14,7 @@ use crate::{
     decode::Tenant,
     limits,
     observation::{DnsService, KeptDns, Observation, QuietHead, Seen},
-    protocol::{
-        dns::{Name, NameBuf},
-        tls::ClientHello,
-    },
+    protocol::dns::{Name, NameBuf},
     time::{Nanos, SECOND, Timestamp},
 };
 
@@ -121,8 +118,16 @@ impl Names {
                 });
             }
             _ if head.relayed => {}
-            Seen::TlsClient(hello) => self.hello(&pair, hello, NameSource::Sni, head.time),
-            Seen::Quic(quic) => self.hello(&pair, &quic.hello, NameSource::Quic, head.time),
+            Seen::TlsClient(hello) => {
+                self.hello(&pair, hello.sni.as_deref(), hello.ech, NameSource::Sni, head.time);
+            }
+            Seen::UnlistedHello(hello) => {
+                self.hello(&pair, hello.sni, hello.ech, NameSource::Sni, head.time);
+            }
+            Seen::Quic(quic) => {
+                let hello = &quic.hello;
+                self.hello(&pair, hello.sni.as_deref(), hello.ech, NameSource::Quic, head.time);
+            }
             Seen::HttpRequest(request) if !request.is_to_proxy() => {
                 if let Some(name) = request.host_name().and_then(host_name) {
                     let until = head.time.plus(HELLO_LIFETIME);
@@ -163,10 +168,10 @@ impl Names {
     }
 
     /// Where the hello offers an encrypted name, its outer one says less than DNS.
-    fn hello(&mut self, pair: &Pair, hello: &ClientHello, source: NameSource, time: Timestamp) {
-        let Some(name) = hello.sni.as_deref().and_then(host_name) else { return };
+    fn hello(&mut self, pair: &Pair, sni: Option<&[u8]>, ech: bool, source: NameSource, time: Timestamp) {
+        let Some(name) = sni.and_then(host_name) else { return };
         let known = || self.pairs.get(pair, time);
-        if hello.ech && known().is_some_and(|known| known.source == NameSource::Dns) {
+        if ech && known().is_some_and(|known| known.source == NameSource::Dns) {
             return;
         }
         self.pairs.put(pair, name.as_name(), source, time.plus(HELLO_LIFETIME));

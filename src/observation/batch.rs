@@ -2,9 +2,12 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap, net::IpAddr, ops::Range, sync::Arc};
 
-use super::vocabulary::{
-    CertificatesSeen, DnsSeen, DnsService, FirstPacket, FlowClosed, Head, KeptDns, Observation, Order,
-    QuietDns, QuietHead, Seen,
+use super::{
+    tls_told::Told,
+    vocabulary::{
+        CertificatesSeen, DnsSeen, DnsService, FirstPacket, FlowClosed, Head, HelloSeen, KeptDns, Observation,
+        Order, QuietDns, QuietHead, Seen,
+    },
 };
 use crate::protocol::{dns, http, quic, tls};
 
@@ -12,6 +15,8 @@ use crate::protocol::{dns, http, quic, tls};
 #[derive(Debug, Default)]
 pub struct ObservationBatch {
     entries: Vec<(Head, Stored)>,
+    /// What the messages of one TLS connection told that are being read; empty in between.
+    pub(super) told: Vec<Told>,
     /// Quiet DNS messages, which are most of some traffic, in little room.
     quiet: Vec<StoredQuiet>,
     /// DNS messages, and names of quiet answers, one behind the other.
@@ -49,17 +54,33 @@ impl StoredQuiet {
 /// What a batch holds in place of [`Seen`].
 #[derive(Debug)]
 enum Stored {
-    FlowOpened(FirstPacket),
-    Exchange(FirstPacket),
-    /// Its place among those that were closed.
-    FlowClosed(usize),
+    FlowOpened {
+        first: FirstPacket,
+        is_unlisted: bool,
+    },
+    Exchange {
+        opened: FirstPacket,
+        is_unlisted: bool,
+    },
+    FlowClosed {
+        /// Its place among those that were closed.
+        place: usize,
+        is_unlisted: bool,
+    },
     Dns {
         message: Range<u32>,
         service: DnsService,
         over_tcp: bool,
     },
     TlsClient(Arc<tls::ClientHello>),
+    UnlistedHello {
+        /// Where the name stands among the messages, if there is one.
+        sni: Option<Range<u32>>,
+        ech: bool,
+        is_registry: bool,
+    },
     TlsServer(Arc<tls::ServerHello>),
+    UnreadAnswer,
     Certificates(Arc<[tls::Certificate]>, Option<Arc<tls::ClientHello>>),
     Quic(Arc<quic::QuicHello>),
     HttpRequest(Arc<http::Request>),
@@ -88,18 +109,32 @@ impl ObservationBatch {
 
     /// Adds a flow's first packet.
     pub fn flow_opened(&mut self, head: Head, first: FirstPacket) {
-        self.entries.push((head, Stored::FlowOpened(first)));
+        self.entries.push((head, Stored::FlowOpened { first, is_unlisted: false }));
     }
 
     /// Adds the moment when both sides have sent payload.
     pub fn exchange(&mut self, head: Head, opened: FirstPacket) {
-        self.entries.push((head, Stored::Exchange(opened)));
+        self.entries.push((head, Stored::Exchange { opened, is_unlisted: false }));
     }
 
     /// Adds a flow's end.
     pub fn flow_closed(&mut self, head: Head, closed: FlowClosed) {
-        self.entries.push((head, Stored::FlowClosed(self.closed.len())));
+        self.entries.push((head, Stored::FlowClosed { place: self.closed.len(), is_unlisted: false }));
         self.closed.push(closed);
+    }
+
+    /// Notes of the flow's beginning, exchange or end that was added last whether it is unlisted, see
+    /// [`Observation::is_unlisted`].
+    pub(super) fn note_unlisted(&mut self, unlisted: bool) {
+        if let Some((
+            _,
+            Stored::FlowOpened { is_unlisted, .. }
+            | Stored::Exchange { is_unlisted, .. }
+            | Stored::FlowClosed { is_unlisted, .. },
+        )) = self.entries.last_mut()
+        {
+            *is_unlisted = unlisted;
+        }
     }
 
     /// Adds a DNS message, whose bytes are copied.
@@ -130,7 +165,7 @@ impl ObservationBatch {
         self.quiet.push(StoredQuiet { packet, about, name, addresses });
     }
 
-    fn message(&mut self, message: &[u8]) -> Range<u32> {
+    pub(super) fn message(&mut self, message: &[u8]) -> Range<u32> {
         let start = self.messages.len() as u32;
         self.messages.extend_from_slice(message);
         start..self.messages.len() as u32
@@ -143,6 +178,22 @@ impl ObservationBatch {
     /// Adds a client's TLS hello.
     pub fn tls_client(&mut self, head: Head, hello: Arc<tls::ClientHello>) {
         self.entries.push((head, Stored::TlsClient(hello)));
+    }
+
+    /// Adds a client's TLS hello in which there is nothing to detect; its name was put among the messages.
+    pub(super) fn unlisted_hello(
+        &mut self,
+        head: Head,
+        sni: Option<Range<u32>>,
+        ech: bool,
+        is_registry: bool,
+    ) {
+        self.entries.push((head, Stored::UnlistedHello { sni, ech, is_registry }));
+    }
+
+    /// Adds a server's TLS hello that nobody wants to read.
+    pub(super) fn unread_answer(&mut self, head: Head) {
+        self.entries.push((head, Stored::UnreadAnswer));
     }
 
     /// Adds a server's TLS hello.
@@ -183,10 +234,26 @@ impl ObservationBatch {
     /// The observation at `index`; `None` past the end.
     fn get(&self, index: usize) -> Option<Observation<'_>> {
         let (head, stored) = self.entries.get(index)?;
+        let mut is_unlisted = false;
         let seen = match stored {
-            Stored::FlowOpened(first) => Seen::FlowOpened(*first),
-            Stored::Exchange(opened) => Seen::Exchange(*opened),
-            Stored::FlowClosed(place) => Seen::FlowClosed(self.closed.get(*place)?),
+            Stored::FlowOpened { first, is_unlisted: unlisted } => {
+                is_unlisted = *unlisted;
+                Seen::FlowOpened(*first)
+            }
+            Stored::Exchange { opened, is_unlisted: unlisted } => {
+                is_unlisted = *unlisted;
+                Seen::Exchange(*opened)
+            }
+            Stored::FlowClosed { place, is_unlisted: unlisted } => {
+                is_unlisted = *unlisted;
+                Seen::FlowClosed(self.closed.get(*place)?)
+            }
+            Stored::UnlistedHello { sni, ech, is_registry } => Seen::UnlistedHello(HelloSeen {
+                sni: sni.as_ref().and_then(|sni| self.bytes(sni)),
+                ech: *ech,
+                is_registry: *is_registry,
+            }),
+            Stored::UnreadAnswer => Seen::UnreadAnswer,
             Stored::Dns { message, service, over_tcp } => Seen::Dns(DnsSeen {
                 message: dns::Message::parse(self.bytes(message)?)?,
                 service: *service,
@@ -201,7 +268,7 @@ impl ObservationBatch {
             Stored::HttpRequest(request) => Seen::HttpRequest(request),
             Stored::HttpResponse(response) => Seen::HttpResponse(response),
         };
-        Some(Observation { head, seen })
+        Some(Observation { head, seen, is_unlisted })
     }
 
     /// The quiet DNS messages, in order.

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use super::{
     batch::ObservationBatch,
+    hosts::FlowScreening,
+    tls_told::{KeptHello, Telling, Told},
     tracked::Whose,
     vocabulary::{DnsService, FirstPacket, FlowClosed, Head, Order},
 };
@@ -27,6 +29,7 @@ pub struct Roles {
 #[derive(Debug)]
 pub struct Emitter<'b> {
     batch: &'b mut ObservationBatch,
+    screening: Option<&'b mut FlowScreening>,
     flow: Whose<'b>,
     time: Timestamp,
     order: Order,
@@ -42,7 +45,7 @@ impl<'b> Emitter<'b> {
         sequence: u64,
     ) -> Self {
         let order = Order { packet, by_packet: true, due: 0, sequence };
-        Self { batch, flow, time, order }
+        Self { batch, screening: None, flow, time, order }
     }
 
     /// For what a timer that was due at `time` tells of `flow`, before packet `packet` is looked at.
@@ -54,13 +57,19 @@ impl<'b> Emitter<'b> {
         first_packet: u64,
     ) -> Self {
         let order = Order { packet, by_packet: false, due: time.as_nanos(), sequence: first_packet };
-        Self { batch, flow, time, order }
+        Self { batch, screening: None, flow, time, order }
+    }
+
+    /// The same, with whom to ask what must be told in full.
+    pub fn screened_by(self, screening: Option<&'b mut FlowScreening>) -> Self {
+        Self { screening, ..self }
     }
 
     /// A flow's first packet.
     pub fn flow_opened(&mut self, direction: Direction, first: FirstPacket) {
         let head = self.head(direction, Roles::default());
         self.batch.flow_opened(head, first);
+        self.batch.note_unlisted(self.flow.who.is_unlisted);
     }
 
     /// Both sides have sent payload; the latest packet went in `direction`.
@@ -68,12 +77,14 @@ impl<'b> Emitter<'b> {
         let direction = if roles.swapped { direction.reverse() } else { direction };
         let head = self.head(direction, roles);
         self.batch.exchange(head, opened);
+        self.batch.note_unlisted(self.flow.who.is_unlisted);
     }
 
     /// The flow's end, told by a client and a server that are `roles`'.
     pub fn flow_closed(&mut self, closed: FlowClosed, roles: Roles) {
         let head = self.head(Direction::ToServer, roles);
         self.batch.flow_closed(head, closed);
+        self.batch.note_unlisted(self.flow.who.is_unlisted);
     }
 
     /// A DNS message, to whoever answers or asks.
@@ -95,31 +106,49 @@ impl<'b> Emitter<'b> {
         self.batch.quic(head, hello);
     }
 
-    /// What a TLS connection shows. The client's hello is kept in `hello` for as long as the server's
-    /// certificate may come.
-    pub fn tls(
+    /// Reads TLS by `read`, and tells what that shows with the roles that `roles` answers then. The client's hello is
+    /// kept in `kept` for as long as the server's certificate may come.
+    pub fn tls<T>(
         &mut self,
-        events: Vec<tls::TlsEvent>,
-        roles: Roles,
-        kept: &mut Option<Arc<tls::ClientHello>>,
-    ) {
-        for event in events {
-            match event {
-                tls::TlsEvent::ClientHello(hello) => {
-                    let head = self.head(Direction::ToServer, roles);
-                    *kept = Some(Arc::clone(&hello));
-                    self.batch.tls_client(head, hello);
-                }
-                tls::TlsEvent::ServerHello(hello) => {
-                    let head = self.head(Direction::ToClient, roles);
-                    self.batch.tls_server(head, hello);
-                }
-                // That a side turned to encryption without showing anything is told by what is missing.
-                tls::TlsEvent::Encrypted => {}
-                tls::TlsEvent::Certificates(chain) => {
-                    let head = self.head(Direction::ToClient, roles);
-                    self.batch.certificates(head, chain, kept.take());
-                }
+        kept: &mut KeptHello,
+        read: impl FnOnce(&mut Telling<'_>) -> T,
+        roles: impl FnOnce(&T) -> Roles,
+    ) -> T {
+        let mut told = std::mem::take(&mut self.batch.told);
+        let screening = self.screening.as_deref_mut();
+        let answer = read(&mut Telling { told: &mut told, batch: self.batch, screening });
+        if !told.is_empty() {
+            let roles = roles(&answer);
+            told.drain(..).for_each(|told| self.tell_tls(told, roles, kept));
+        }
+        self.batch.told = told;
+        answer
+    }
+
+    fn tell_tls(&mut self, told: Told, roles: Roles, kept: &mut KeptHello) {
+        match told {
+            Told::UnlistedHello { sni, ech, is_registry, kept: hello } => {
+                let head = self.head(Direction::ToServer, roles);
+                *kept = hello;
+                self.batch.unlisted_hello(head, sni, ech, is_registry);
+            }
+            Told::UnreadAnswer => {
+                let head = self.head(Direction::ToClient, roles);
+                self.batch.unread_answer(head);
+            }
+            Told::Event(tls::TlsEvent::ClientHello(hello)) => {
+                let head = self.head(Direction::ToServer, roles);
+                *kept = KeptHello::Whole(Arc::clone(&hello));
+                self.batch.tls_client(head, hello);
+            }
+            Told::Event(tls::TlsEvent::ServerHello(hello)) => {
+                let head = self.head(Direction::ToClient, roles);
+                self.batch.tls_server(head, hello);
+            }
+            Told::Event(tls::TlsEvent::Encrypted) => {}
+            Told::Event(tls::TlsEvent::Certificates(chain)) => {
+                let head = self.head(Direction::ToClient, roles);
+                self.batch.certificates(head, chain, kept.take());
             }
         }
     }

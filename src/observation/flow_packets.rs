@@ -134,7 +134,13 @@ impl Observer {
                 sides: Default::default(),
                 inspection: None,
                 datagrams: DatagramInspection::default(),
-                who: Who { id, tunnel: packet.decoded.tunnel.map(Box::new), vlan: packet.decoded.vlan, icmp },
+                who: Who {
+                    id,
+                    tunnel: packet.decoded.tunnel.map(Box::new),
+                    vlan: packet.decoded.vlan,
+                    icmp,
+                    is_unlisted: self.screening.as_ref().is_some_and(|screening| screening.is_unlisted(key)),
+                },
             },
         };
         let index = self.flows.insert(flow, hash);
@@ -167,7 +173,8 @@ impl Observer {
         totals[here].payload += u64::from(tcp.payload_length);
         let whose = Whose { key, client_is_low: *client_is_low, who };
         // The packet's first observation may have been the flow's opening.
-        let mut emitter = Emitter::for_packet(out, whose, packet.time, packet.number, 1);
+        let mut emitter = Emitter::for_packet(out, whose, packet.time, packet.number, 1)
+            .screened_by(self.screening.as_mut());
 
         // Before what the payload says: that there is an answer comes before what it is.
         if !*exchanged && totals[here].payload > 0 {
@@ -237,7 +244,8 @@ impl Observer {
             let Flow { key, client_is_low, data, .. } = flow;
             let Tracked { sides, inspection, datagrams, who, .. } = data;
             let whose = Whose { key, client_is_low: *client_is_low, who };
-            let mut emitter = Emitter::for_packet(out, whose, packet.time, packet.number, 1);
+            let mut emitter = Emitter::for_packet(out, whose, packet.time, packet.number, 1)
+                .screened_by(self.screening.as_mut());
             if let Some(inspection) = inspection {
                 inspection.tcp.finish(&mut emitter);
                 self.holders.update(place, &mut inspection.holding, 0);
@@ -303,10 +311,11 @@ impl Observer {
         let Flow { key, client_is_low, data, tcp, first, last, first_packet, .. } = flow;
         let Tracked { totals, opened, sides, inspection, datagrams, who, .. } = data;
         let whose = Whose { key, client_is_low: *client_is_low, who };
-        let mut emitter = match cause {
+        let emitter = match cause {
             Cause::Timer(due) => Emitter::for_timer(out, whose, due, packet, *first_packet),
             Cause::Packet(time) => Emitter::for_packet(out, whose, time, packet, 0),
         };
+        let mut emitter = emitter.screened_by(self.screening.as_mut());
         if let Some(inspection) = inspection {
             self.holders.update(place, &mut inspection.holding, 0);
         }

@@ -1,10 +1,9 @@
 //! One connection's application protocol: found by content, read by its reader, told as observations.
 
-use std::sync::Arc;
-
 use super::{
     datagrams::DNS_PORT,
     emit::{Emitter, Roles},
+    tls_told::KeptHello,
     vocabulary::DnsService,
 };
 use crate::{
@@ -55,7 +54,7 @@ enum Reader {
 struct TlsReader {
     stream: tls::TlsStream,
     /// The client's hello, while the server's certificate may come.
-    hello: Option<Arc<tls::ClientHello>>,
+    hello: KeptHello,
 }
 
 impl Inspection {
@@ -114,14 +113,20 @@ impl Inspection {
                 Need::More
             }
             (Reader::Tls(tls), piece) => {
-                let mut events = Vec::new();
-                let need = match piece {
-                    Piece::Data(bytes) => tls.stream.push(direction, bytes, &mut events),
-                    Piece::Gap(_) | Piece::Skipped(_) => tls.stream.gap(direction, &mut events),
-                };
-                self.swapped = tls.stream.client() == Some(Direction::ToClient);
-                let roles = Roles { swapped: self.swapped, relayed: self.relayed };
-                emitter.tls(events, roles, &mut tls.hello);
+                let TlsReader { stream, hello } = &mut **tls;
+                let relayed = self.relayed;
+                let (need, swapped) = emitter.tls(
+                    hello,
+                    |out| {
+                        let need = match piece {
+                            Piece::Data(bytes) => stream.push(direction, bytes, out),
+                            Piece::Gap(_) | Piece::Skipped(_) => stream.gap(direction, out),
+                        };
+                        (need, stream.client() == Some(Direction::ToClient))
+                    },
+                    |&(_, swapped)| Roles { swapped, relayed },
+                );
+                self.swapped = swapped;
                 if BOTH.iter().all(|&side| tls.stream.need(side) == Need::Nothing) {
                     self.reader = Reader::Over;
                 }
@@ -158,9 +163,8 @@ impl Inspection {
                 }
             }
             Reader::Tls(mut tls) => {
-                let mut events = Vec::new();
-                tls.stream.finish(&mut events);
-                emitter.tls(events, roles, &mut tls.hello);
+                let TlsReader { stream, hello } = &mut *tls;
+                emitter.tls(hello, |out| stream.finish(out), |()| roles);
             }
             Reader::Http(mut stream) => {
                 let mut events = Vec::new();

@@ -11,8 +11,10 @@ mod emit;
 mod ends;
 mod flow_packets;
 mod holders;
+mod hosts;
 mod inspection;
 mod observer;
+mod tls_told;
 mod tracked;
 mod vocabulary;
 
@@ -21,8 +23,9 @@ mod tests;
 
 pub use batch::{Item, ObservationBatch, merge_in_order};
 pub use counters::{Counters, add_counters};
+pub use hosts::{FlowScreen, HostFacts, Hosts};
 pub use observer::{Observer, ObserverOptions, Screen};
 pub use vocabulary::{
-    CertificatesSeen, DnsSeen, DnsService, FirstPacket, FlowClosed, FlowEnd, FlowIdentity, Head, KeptDns,
-    Observation, Order, QuietDns, QuietHead, Seen, SideTotals,
+    CertificatesSeen, DnsSeen, DnsService, FirstPacket, FlowClosed, FlowEnd, FlowIdentity, Head, HelloSeen,
+    KeptDns, Observation, Order, QuietDns, QuietHead, Seen, SideTotals,
 };

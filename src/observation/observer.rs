@@ -4,12 +4,15 @@
 //! hash is its own. All of them see the same packet time, so that timeouts strike at the same packet
 //! whoever holds the flow, and the merged observations do not depend on how many there are.
 
+use std::sync::Arc;
+
 use super::{
     batch::ObservationBatch,
     counters::Counters,
     ends::{AHEAD, Ahead, Ends, Packet, Reading, Share, dns_flow_id, dns_tuple},
     flow_packets::Cause,
     holders::Holders,
+    hosts::{FlowScreen, FlowScreening},
     tracked::{Spare, Tracked},
     vocabulary::{DnsService, FlowEnd, FlowIdentity, Head, Order, QuietDns},
 };
@@ -68,6 +71,7 @@ pub struct Observer {
     pub(super) budget: ReassemblyBudget,
     pub(super) holders: Holders,
     pub(super) spare: Spare,
+    pub(super) screening: Option<FlowScreening>,
     pub(super) counters: Counters,
     /// The latest packet time; it never goes back.
     pub(super) clock: Timestamp,
@@ -103,6 +107,7 @@ impl Observer {
             budget: ReassemblyBudget::new(limits::REASSEMBLY_BYTES / shards as usize),
             holders: Holders::new(limits::INSPECTION_BYTES / shards as usize),
             spare: Spare::default(),
+            screening: None,
             counters: Counters::default(),
             clock: Timestamp::MIN,
             first: Timestamp::MAX,
@@ -110,6 +115,11 @@ impl Observer {
             expired: Vec::new(),
             ending: None,
         }
+    }
+
+    /// The same observer, which asks `screen` what must be told in full of flows and of TLS hellos.
+    pub fn with_screen(self, screen: Arc<dyn FlowScreen>) -> Self {
+        Self { screening: Some(FlowScreening::new(screen)), ..self }
     }
 
     /// Reads a batch of frames and adds what they show to `out`, in order; with a filter, only those that

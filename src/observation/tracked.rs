@@ -46,6 +46,8 @@ pub struct Who {
     pub vlan: VlanStack,
     /// Type and code of an ICMP flow's first message.
     pub icmp: Option<(u8, u8)>,
+    /// Whether no claim is about the address of either end, as far as anybody was asked.
+    pub is_unlisted: bool,
 }
 
 /// Whose observations those of a flow are, to be written out when there is one: most packets make none.

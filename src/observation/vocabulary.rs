@@ -78,6 +78,9 @@ pub struct Observation<'a> {
     pub head: &'a Head,
     /// What.
     pub seen: Seen<'a>,
+    /// Whether it is a flow's beginning, exchange or end, and no claim is about the address of either end, as far as
+    /// whoever told it was asked ([`super::FlowScreen`]).
+    pub is_unlisted: bool,
 }
 
 /// What was seen.
@@ -93,8 +96,12 @@ pub enum Seen<'a> {
     Dns(DnsSeen<'a>),
     /// A client's TLS hello.
     TlsClient(&'a Arc<tls::ClientHello>),
+    /// A client's TLS hello in which there is nothing to detect, where hellos are screened ([`super::FlowScreen`]).
+    UnlistedHello(HelloSeen<'a>),
     /// A server's TLS hello.
     TlsServer(&'a Arc<tls::ServerHello>),
+    /// A server's TLS hello where hellos are screened: nothing is detected by any.
+    UnreadAnswer,
     /// A server's certificates.
     Certificates(CertificatesSeen<'a>),
     /// A QUIC client's hello.
@@ -103,6 +110,17 @@ pub enum Seen<'a> {
     HttpRequest(&'a Arc<http::Request>),
     /// An HTTP response, at its end.
     HttpResponse(&'a Arc<http::Response>),
+}
+
+/// A client's TLS hello as far as names and visibility learn from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HelloSeen<'a> {
+    /// See [`tls::ClientHello::sni`].
+    pub sni: Option<&'a [u8]>,
+    /// See [`tls::ClientHello::ech`].
+    pub ech: bool,
+    /// Whether the name is a package registry's.
+    pub is_registry: bool,
 }
 
 /// A usual unicast DNS message over UDP about which no indicator says anything, where messages are screened

@@ -1,8 +1,8 @@
 //! Entries for fuzzing, and the invariants that hold for any bytes.
 
 use super::{
-    TlsEvent, TlsStream, Transport, identify, parse_certificate, parse_certificates, parse_client_hello,
-    parse_server_hello,
+    HelloOutline, TlsEvent, TlsStream, Transport, identify, parse_certificate, parse_certificates,
+    parse_client_hello, parse_server_hello,
 };
 use crate::flow::Direction;
 use crate::limits::{CERTIFICATE_NAMES, CERTIFICATES, MESSAGE_BYTES, TEXT_BYTES, TLS_ALPN};
@@ -40,7 +40,9 @@ fn events(direction: Direction, bytes: &[u8], piece: usize) -> Vec<TlsEvent> {
 /// Both hellos. What a prefix shows, the whole shows too.
 pub fn fuzz_client_hello(data: &[u8]) {
     let _ = parse_server_hello(data);
-    let Some(hello) = parse_client_hello(data, Transport::Tcp) else { return };
+    let outline = HelloOutline::of(data);
+    let Some(hello) = parse_client_hello(data, Transport::Tcp) else { return assert!(outline.is_none()) };
+    assert_eq!(outline, Some(HelloOutline { sni: hello.sni.as_deref(), ech: hello.ech }));
     assert!(hello.alpn.len() <= TLS_ALPN && hello.ja3_text().len() <= TEXT_BYTES);
     assert!(hello.sni.as_ref().is_none_or(|sni| sni.len() <= TEXT_BYTES));
     assert_eq!(hello.cut, hello.ja4().is_empty());

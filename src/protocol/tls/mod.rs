@@ -22,8 +22,8 @@ use std::borrow::Cow;
 pub use certificate::parse_certificate;
 pub use identify::identify;
 pub use on_demand::{Fingerprints, ServerFingerprint};
-pub use parser::{Transport, parse_certificates, parse_client_hello, parse_server_hello};
-pub use stream::{TlsEvent, TlsStream};
+pub use parser::{HelloOutline, Transport, parse_certificates, parse_client_hello, parse_server_hello};
+pub use stream::{TlsEvent, TlsSink, TlsStream};
 
 /// A ClientHello, over TCP or QUIC.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,6 +47,11 @@ pub struct ClientHello {
 }
 
 impl ClientHello {
+    /// A hello in SSL 2's form, which asks for `version` and has nothing else.
+    pub fn of_ssl2(version: u16) -> Self {
+        Self { legacy_version: version, version, ..Self::default() }
+    }
+
     /// See [`Fingerprints::ja3`].
     pub fn ja3(&self) -> &str {
         self.fingerprints.ja3()

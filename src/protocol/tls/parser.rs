@@ -86,30 +86,77 @@ fn open(message: &[u8], kind: u8) -> Option<(Reader<'_>, bool)> {
     Some((Reader::new(body), body.len() == declared))
 }
 
-/// Reads what stands after the random; `None` where the bytes end too early.
-fn read_offer(mut reader: Reader<'_>, transport: Transport, hello: &mut ClientHello) -> Option<KeptOffer> {
+/// Whether [`parse_client_hello`] gives anything.
+pub(super) fn is_client_hello(message: &[u8]) -> bool {
+    open(message, message_kind::CLIENT_HELLO).is_some_and(|(reader, _)| reader.remaining() >= 2 + 32)
+}
+
+/// What of a ClientHello most of its readers want, as [`parse_client_hello`] gives it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HelloOutline<'a> {
+    /// See [`ClientHello::sni`].
+    pub sni: Option<&'a [u8]>,
+    /// See [`ClientHello::ech`].
+    pub ech: bool,
+}
+
+impl<'a> HelloOutline<'a> {
+    /// Reads no more of a ClientHello than that; `None` when it is none.
+    pub fn of(message: &'a [u8]) -> Option<Self> {
+        let (mut reader, _) = open(message, message_kind::CLIENT_HELLO)?;
+        reader.skip(2 + 32)?;
+        let mut outline = Self::default();
+        let Some((_, mut extensions, _)) = extensions_of(reader) else { return Some(outline) };
+        let mut seen = 0_u8;
+        while let Some((kind, data)) = next_extension(&mut extensions) {
+            let bit = extension::read_bit(kind);
+            match kind {
+                _ if bit & !seen == 0 => {}
+                extension::SERVER_NAME => outline.sni = host_name(data),
+                extension::ENCRYPTED_CLIENT_HELLO => outline.ech = data.first() == Some(&0),
+                _ => {}
+            }
+            seen |= bit;
+        }
+        Some(outline)
+    }
+}
+
+/// The ciphers of a hello, read from behind its random, and its extensions: none where it could end before them, and
+/// whether they are all there. `None` where the bytes end too early.
+fn extensions_of(mut reader: Reader<'_>) -> Option<(&[u8], Reader<'_>, bool)> {
     let session_id = reader.u8()?;
     reader.skip(session_id.into())?;
     let ciphers = reader.u16()?;
     let ciphers = reader.take(ciphers.into())?;
     let compressions = reader.u8()?;
     reader.skip(compressions.into())?;
-    let mut offer = KeptOffer::new(transport, hello.legacy_version, ciphers);
     if reader.is_empty() {
         // Before TLS 1.2 a hello could end here.
-        offer.close(&[], &[], &[]);
-        return Some(offer);
+        return Some((ciphers, reader, true));
     }
     let declared = usize::from(reader.u16()?);
-    let mut extensions = Reader::new(reader.take_up_to(declared));
+    let extensions = Reader::new(reader.take_up_to(declared));
     let whole = extensions.remaining() == declared;
+    Some((ciphers, extensions, whole))
+}
+
+/// The next extension's type and data; `None` at the end, and where the bytes end too early.
+fn next_extension<'a>(extensions: &mut Reader<'a>) -> Option<(u16, &'a [u8])> {
+    let kind = extensions.u16()?;
+    let length = extensions.u16()?;
+    Some((kind, extensions.take(length.into())?))
+}
+
+/// Reads what stands after the random; `None` where the bytes end too early.
+fn read_offer(reader: Reader<'_>, transport: Transport, hello: &mut ClientHello) -> Option<KeptOffer> {
+    let (ciphers, mut extensions, whole) = extensions_of(reader)?;
+    let mut offer = KeptOffer::new(transport, hello.legacy_version, ciphers);
     let (mut groups, mut point_formats, mut signature_algorithms) = (&[][..], &[][..], &[][..]);
     // Of an extension that stands twice, which no client sends, the first counts.
     let mut seen = 0_u8;
     while !extensions.is_empty() {
-        let kind = extensions.u16()?;
-        let length = extensions.u16()?;
-        let data = extensions.take(length.into())?;
+        let (kind, data) = next_extension(&mut extensions)?;
         offer.push_extension(kind);
         let bit = extension::read_bit(kind);
         if bit & !seen == 0 {
@@ -118,7 +165,7 @@ fn read_offer(mut reader: Reader<'_>, transport: Transport, hello: &mut ClientHe
         seen |= bit;
         // Inner lengths are checked by what fits: a list that lies ends early.
         match kind {
-            extension::SERVER_NAME => hello.sni = host_name(data),
+            extension::SERVER_NAME => hello.sni = host_name(data).map(<[u8]>::to_vec),
             extension::SUPPORTED_GROUPS => groups = list16(data),
             extension::EC_POINT_FORMATS => point_formats = list8(data),
             extension::SIGNATURE_ALGORITHMS => signature_algorithms = list16(data),
@@ -145,6 +192,36 @@ fn read_offer(mut reader: Reader<'_>, transport: Transport, hello: &mut ClientHe
 ///
 /// `None` when it is another message, or when the cipher suite is not there.
 pub fn parse_server_hello(message: &[u8]) -> Option<ServerHello> {
+    let mut extensions = Vec::with_capacity(16);
+    let mut alpn = None;
+    let answer = read_answer(message, |kind, data| {
+        extensions.extend_from_slice(&kind.to_be_bytes());
+        if kind == extension::ALPN {
+            alpn = protocols(data).next().map(<[u8]>::to_vec);
+        }
+    })?;
+    let Answer { legacy_version, version, cipher, retry, cut } = answer;
+    let mut hello = ServerHello { version, cipher, alpn, retry, cut, ..ServerHello::default() };
+    if !cut {
+        hello.fingerprint = ServerFingerprint::of(legacy_version, cipher, extensions);
+    }
+    Some(hello)
+}
+
+/// What a ServerHello decides for the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Answer {
+    legacy_version: u16,
+    /// See [`ServerHello::version`].
+    pub version: u16,
+    cipher: u16,
+    /// See [`ServerHello::retry`].
+    pub retry: bool,
+    cut: bool,
+}
+
+/// Reads a ServerHello and gives each extension's type and data to `each`.
+pub(super) fn read_answer(message: &[u8], mut each: impl FnMut(u16, &[u8])) -> Option<Answer> {
     let (mut reader, all_there) = open(message, message_kind::SERVER_HELLO)?;
     let legacy_version = reader.u16()?;
     let random = reader.array::<32>()?;
@@ -154,26 +231,21 @@ pub fn parse_server_hello(message: &[u8]) -> Option<ServerHello> {
         reader.skip(session_id.into())?;
     }
     let cipher = reader.u16()?;
-
-    let mut hello = ServerHello {
-        version: legacy_version,
-        cipher,
-        retry: random == RETRY_RANDOM,
-        ..ServerHello::default()
-    };
-    let mut extensions = Vec::with_capacity(16);
+    let mut version = legacy_version;
     let whole = (early_draft || reader.skip(1).is_some())
-        && read_answer(reader, &mut extensions, &mut hello).is_some();
-    hello.cut = !whole || !all_there;
-    if !hello.cut {
-        hello.fingerprint = ServerFingerprint::of(legacy_version, cipher, extensions);
-    }
-    Some(hello)
+        && read_answer_extensions(reader, |kind, data| {
+            if kind == extension::SUPPORTED_VERSIONS {
+                version = u16_at(data, 0).unwrap_or(version);
+            }
+            each(kind, data);
+        })
+        .is_some();
+    let cut = !whole || !all_there;
+    Some(Answer { legacy_version, version, cipher, retry: random == RETRY_RANDOM, cut })
 }
 
-/// Reads a ServerHello's extensions, and adds their types to `kinds` as they are on the wire; `None` where
-/// the bytes end too early.
-fn read_answer(mut reader: Reader<'_>, kinds: &mut Vec<u8>, hello: &mut ServerHello) -> Option<()> {
+/// Reads a ServerHello's extensions; `None` where the bytes end too early.
+fn read_answer_extensions<'a>(mut reader: Reader<'a>, mut each: impl FnMut(u16, &'a [u8])) -> Option<()> {
     if reader.is_empty() {
         return Some(());
     }
@@ -181,17 +253,8 @@ fn read_answer(mut reader: Reader<'_>, kinds: &mut Vec<u8>, hello: &mut ServerHe
     let mut extensions = Reader::new(reader.take_up_to(declared));
     let whole = extensions.remaining() == declared;
     while !extensions.is_empty() {
-        let kind = extensions.u16()?;
-        let length = extensions.u16()?;
-        let data = extensions.take(length.into())?;
-        kinds.extend_from_slice(&kind.to_be_bytes());
-        match kind {
-            extension::SUPPORTED_VERSIONS => {
-                hello.version = u16_at(data, 0).unwrap_or(hello.version);
-            }
-            extension::ALPN => hello.alpn = protocols(data).next().map(<[u8]>::to_vec),
-            _ => {}
-        }
+        let (kind, data) = next_extension(&mut extensions)?;
+        each(kind, data);
     }
     whole.then_some(())
 }
@@ -212,7 +275,7 @@ pub fn parse_certificates(message: &[u8]) -> Vec<Certificate> {
 }
 
 /// The first entry of type `host_name` in a server_name extension (RFC 6066 section 3).
-fn host_name(data: &[u8]) -> Option<Vec<u8>> {
+fn host_name(data: &[u8]) -> Option<&[u8]> {
     let mut list = Reader::new(data);
     list.skip(2)?;
     loop {
@@ -220,7 +283,7 @@ fn host_name(data: &[u8]) -> Option<Vec<u8>> {
         let length = list.u16()?;
         let name = list.take(length.into())?;
         if kind == 0 {
-            return Some(name.get(..TEXT_BYTES).unwrap_or(name).to_vec());
+            return Some(name.get(..TEXT_BYTES).unwrap_or(name));
         }
     }
 }

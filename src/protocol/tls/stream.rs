@@ -23,6 +23,52 @@ pub enum TlsEvent {
     Encrypted,
 }
 
+/// Who is told what a connection shows, each handshake message with its header. A list of [`TlsEvent`] is told all
+/// of it; others make less of what they need less of.
+pub trait TlsSink {
+    /// A ClientHello.
+    fn client_hello(&mut self, message: &[u8]);
+
+    /// A hello in SSL 2's form, which asks for this version.
+    fn ssl2_hello(&mut self, version: u16);
+
+    /// A ServerHello.
+    fn server_hello(&mut self, message: &[u8]);
+
+    /// A server's Certificate message.
+    fn certificates(&mut self, message: &[u8]);
+
+    /// From here on this side is encrypted.
+    fn encrypted(&mut self);
+}
+
+impl TlsSink for Vec<TlsEvent> {
+    fn client_hello(&mut self, message: &[u8]) {
+        let hello = parser::parse_client_hello(message, Transport::Tcp);
+        self.extend(hello.map(|hello| TlsEvent::ClientHello(Arc::new(hello))));
+    }
+
+    fn ssl2_hello(&mut self, version: u16) {
+        self.push(TlsEvent::ClientHello(Arc::new(ClientHello::of_ssl2(version))));
+    }
+
+    fn server_hello(&mut self, message: &[u8]) {
+        let hello = parser::parse_server_hello(message);
+        self.extend(hello.map(|hello| TlsEvent::ServerHello(Arc::new(hello))));
+    }
+
+    fn certificates(&mut self, message: &[u8]) {
+        let certificates = parser::parse_certificates(message);
+        if !certificates.is_empty() {
+            self.push(TlsEvent::Certificates(certificates.into()));
+        }
+    }
+
+    fn encrypted(&mut self) {
+        self.push(TlsEvent::Encrypted);
+    }
+}
+
 /// Reads both sides of one connection.
 ///
 /// Either side may be the client: the one that sends the ClientHello is. The events do not depend on
@@ -56,7 +102,7 @@ impl TlsStream {
 
     /// Takes the next bytes of one side, appends what they showed to `out`, and says what that side
     /// needs next: [`Need::More`] or [`Need::Nothing`].
-    pub fn push(&mut self, direction: Direction, bytes: &[u8], out: &mut Vec<TlsEvent>) -> Need {
+    pub fn push(&mut self, direction: Direction, bytes: &[u8], out: &mut impl TlsSink) -> Need {
         let [to_server, to_client] = &mut self.sides;
         let (side, peer) = match direction {
             Direction::ToServer => (to_server, to_client),
@@ -73,7 +119,7 @@ impl TlsStream {
 
     /// Bytes of this side are missing: gives what its unfinished message shows, marked as cut, and
     /// reads no more of it.
-    pub fn gap(&mut self, direction: Direction, out: &mut Vec<TlsEvent>) -> Need {
+    pub fn gap(&mut self, direction: Direction, out: &mut impl TlsSink) -> Need {
         if let Some(side) = self.sides.get_mut(direction.index()) {
             side.give_up(out);
         }
@@ -81,7 +127,7 @@ impl TlsStream {
     }
 
     /// The connection or the capture has ended: as [`TlsStream::gap`] on both sides.
-    pub fn finish(&mut self, out: &mut Vec<TlsEvent>) {
+    pub fn finish(&mut self, out: &mut impl TlsSink) {
         for side in &mut self.sides {
             side.give_up(out);
         }
@@ -155,7 +201,7 @@ impl Side {
         if self.phase == Phase::Done { Need::Nothing } else { Need::More }
     }
 
-    fn push(&mut self, mut bytes: &[u8], out: &mut Vec<TlsEvent>) {
+    fn push(&mut self, mut bytes: &[u8], out: &mut impl TlsSink) {
         if self.phase == Phase::Start
             && let Some(first) = bytes.first()
         {
@@ -181,7 +227,7 @@ impl Side {
     }
 
     /// Takes what belongs to a record's header, and judges the header once it is whole.
-    fn record_header<'a>(&mut self, bytes: &'a [u8], out: &mut Vec<TlsEvent>) -> &'a [u8] {
+    fn record_header<'a>(&mut self, bytes: &'a [u8], out: &mut impl TlsSink) -> &'a [u8] {
         let free = self.header.get_mut(usize::from(self.header_bytes)..).unwrap_or_default();
         let (taken, rest) = bytes.split_at(bytes.len().min(free.len()));
         free.iter_mut().zip(taken).for_each(|(to, from)| *to = *from);
@@ -207,7 +253,7 @@ impl Side {
     }
 
     /// Joins handshake messages, which know nothing of the records' borders.
-    fn handshake(&mut self, mut body: &[u8], out: &mut Vec<TlsEvent>) {
+    fn handshake(&mut self, mut body: &[u8], out: &mut impl TlsSink) {
         while !body.is_empty() && self.phase == Phase::Records {
             if self.skip > 0 {
                 let skipped = body.len().min(self.skip as usize);
@@ -226,7 +272,7 @@ impl Side {
 
     /// Copies what belongs to an unfinished message, first its header, and reads it once it is whole
     /// or at its limit.
-    fn collect<'a>(&mut self, body: &'a [u8], out: &mut Vec<TlsEvent>) -> &'a [u8] {
+    fn collect<'a>(&mut self, body: &'a [u8], out: &mut impl TlsSink) -> &'a [u8] {
         let declared = message_bytes(&self.message);
         let wanted = declared.unwrap_or(4).min(MESSAGE_BYTES);
         let missing = wanted.saturating_sub(self.message.len());
@@ -243,31 +289,28 @@ impl Side {
     }
 
     /// Reads one message with its header; at its limit only its first bytes.
-    fn message(&mut self, message: &[u8], out: &mut Vec<TlsEvent>) {
+    fn message(&mut self, message: &[u8], out: &mut impl TlsSink) {
         match message.first().copied().unwrap_or_default() {
             message_kind::CLIENT_HELLO => {
-                if let Some(hello) = parser::parse_client_hello(message, Transport::Tcp) {
+                if parser::is_client_hello(message) {
                     self.role = Role::Client;
-                    out.push(TlsEvent::ClientHello(Arc::new(hello)));
+                    out.client_hello(message);
                 }
                 self.done();
             }
             message_kind::SERVER_HELLO => {
-                let Some(hello) = parser::parse_server_hello(message) else { return self.done() };
+                let Some(answer) = parser::read_answer(message, |_, _| ()) else { return self.done() };
                 self.role = Role::Server;
-                self.retried |= hello.retry;
-                let last = is_tls13(hello.version) && !hello.retry;
-                out.push(TlsEvent::ServerHello(Arc::new(hello)));
+                self.retried |= answer.retry;
+                let last = is_tls13(answer.version) && !answer.retry;
+                out.server_hello(message);
                 if last {
                     self.encrypted(out);
                 }
             }
             // A client's own certificate would come after its hello, where nothing is read.
             message_kind::CERTIFICATE if self.role != Role::Client => {
-                let certificates = parser::parse_certificates(message);
-                if !certificates.is_empty() {
-                    out.push(TlsEvent::Certificates(certificates.into()));
-                }
+                out.certificates(message);
                 self.done();
             }
             message_kind::SERVER_HELLO_DONE => self.done(),
@@ -276,7 +319,7 @@ impl Side {
     }
 
     /// Collects a hello in SSL 2's form, whose length stands in its first two bytes.
-    fn ssl2(&mut self, bytes: &[u8], out: &mut Vec<TlsEvent>) {
+    fn ssl2(&mut self, bytes: &[u8], out: &mut impl TlsSink) {
         for &byte in bytes {
             self.message.push(byte);
             let [first, second, ..] = *self.message.as_slice() else { continue };
@@ -284,21 +327,20 @@ impl Side {
             if self.message.len() >= 2 + usize::from(length) {
                 if let Some(version) = ssl2_hello_version(&self.message) {
                     self.role = Role::Client;
-                    let hello = ClientHello { legacy_version: version, version, ..ClientHello::default() };
-                    out.push(TlsEvent::ClientHello(Arc::new(hello)));
+                    out.ssl2_hello(version);
                 }
                 return self.done();
             }
         }
     }
 
-    fn encrypted(&mut self, out: &mut Vec<TlsEvent>) {
+    fn encrypted(&mut self, out: &mut impl TlsSink) {
         self.give_up(out);
-        out.push(TlsEvent::Encrypted);
+        out.encrypted();
     }
 
     /// Reads what there is of an unfinished message, and no more.
-    fn give_up(&mut self, out: &mut Vec<TlsEvent>) {
+    fn give_up(&mut self, out: &mut impl TlsSink) {
         if self.phase == Phase::Records {
             let message = std::mem::take(&mut self.message);
             // A ServerHello whose end is missing could have had its version there.
