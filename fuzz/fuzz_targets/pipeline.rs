@@ -13,7 +13,7 @@ use callhome::{
     asset::Assets,
     indicator::{AsOf, Knowledge, load_builtin},
     names::Names,
-    observation::{Item, ObservationBatch, Observer, ObserverOptions, Screen, merge_in_order},
+    observation::{FlowScreen, Item, ObservationBatch, Observer, ObserverOptions, Screen, merge_in_order},
     source::{Chunk, FrameBatch, FrameRecord},
     time::Timestamp,
 };
@@ -59,6 +59,9 @@ fn events(frames: &FrameBatch, shards: u64, shortcuts: bool, with_records: bool)
             ..ObserverOptions::default()
         };
         let mut observer = Observer::new(options);
+        if shortcuts && !with_records {
+            observer = observer.with_screen(Arc::clone(&KNOWLEDGE) as Arc<dyn FlowScreen>);
+        }
         let (mut middle, mut end) = (ObservationBatch::default(), ObservationBatch::default());
         let screen = (shortcuts && !with_records).then_some(&KNOWLEDGE.indicators as &dyn Screen);
         observer.observe(frames, None, screen, &mut middle);

@@ -56,16 +56,17 @@ fn sum_address(address: IpAddr) -> u64 {
 
 /// The sum of the big-endian 16-bit words, folded to 16 bits, a last odd byte counting as a high one.
 ///
-/// It is taken in the machine's own byte order and turned round at the end, which gives the same (RFC 1071
-/// section 2), over halves of words so that no addition waits for the carry of the one before.
+/// It is taken over words of 64 bits in the machine's own byte order, whose carries come back in at the end, and
+/// turned round then, which gives the same (RFC 1071 section 2).
 fn sum(bytes: &[u8]) -> u64 {
-    // No sum overflows: a segment is far below 2^32 words.
-    let (mut low, mut high) = (0_u64, 0_u64);
-    let mut add = |word: u64| {
-        low += word & 0xffff_ffff;
-        high += word >> 32;
-    };
-    let (words, mut rest) = bytes.as_chunks::<8>();
+    let mut wide = 0_u128;
+    let mut add = |word: u64| wide += u128::from(word);
+    let (blocks, rest) = bytes.as_chunks::<32>();
+    for block in blocks {
+        let (words, _) = block.as_chunks::<8>();
+        words.iter().for_each(|&word| add(u64::from_ne_bytes(word)));
+    }
+    let (words, mut rest) = rest.as_chunks::<8>();
     words.iter().for_each(|&word| add(u64::from_ne_bytes(word)));
     if let Some((four, behind)) = rest.split_first_chunk::<4>() {
         add(u64::from(u32::from_ne_bytes(*four)));
@@ -77,7 +78,8 @@ fn sum(bytes: &[u8]) -> u64 {
         [a] => add(u64::from(u16::from_ne_bytes([a, 0]))),
         _ => {}
     }
-    u64::from(u16::from_be(fold(low + high)))
+    let (total, carry) = (wide as u64).overflowing_add((wide >> 64) as u64);
+    u64::from(u16::from_be(fold(total + u64::from(carry))))
 }
 
 /// Adds the carries until 16 bits are left.
@@ -106,6 +108,21 @@ mod tests {
         let bytes = [0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7];
         assert_eq!(fold(sum(&bytes)), 0xddf2);
         assert_eq!(of(&bytes), !0xddf2);
+    }
+
+    #[test]
+    fn sums_of_any_length_are_those_of_words_of_16_bits() {
+        let bytes: Vec<u8> =
+            (0..200_u32).map(|at| if at < 64 { 0xff } else { (at * 37 >> 1) as u8 }).collect();
+        for start in 0..9 {
+            for end in start..bytes.len() {
+                let part = &bytes[start..end];
+                let words = part.chunks(2).map(|pair| {
+                    u64::from(pair[0]) << 8 | u64::from(pair.get(1).copied().unwrap_or_default())
+                });
+                assert_eq!(fold(sum(part)), fold(words.sum()), "{start}..{end}");
+            }
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
+use crate::bytes::find_byte;
 use crate::limits::DNS_NAME_BYTES;
 use crate::protocol::dns::Name;
 
@@ -45,7 +46,7 @@ impl<T> NameMap<T> {
             if let Some(kept) = self.names.get(ending) {
                 found(kept, labels_before);
             }
-            rest = ending.split_once('.').map(|(_, parent)| parent);
+            rest = find_byte(ending.as_bytes(), b'.').and_then(|dot| ending.get(dot + 1..));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Conversations as packets, and what is told of them.
 
+mod screened;
 mod wire;
 
 use wire::{ACK, FIN, RST, SYN, Talk, Wire};

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use crate::{
     decode::{LinkType, TcpView},
-    observation::{DnsService, Item, ObservationBatch, Observer, ObserverOptions, Seen, merge_in_order},
+    observation::{
+        DnsService, FlowScreen, Item, ObservationBatch, Observer, ObserverOptions, Seen, merge_in_order,
+    },
     source::{Chunk, FrameBatch, FrameRecord},
     time::Timestamp,
 };
@@ -61,9 +63,18 @@ impl Wire {
 
     /// What `shards` observers tell of it, one line for each observation.
     pub fn told_by(&self, shards: u64) -> Vec<String> {
+        self.told_with(shards, None).into_iter().map(|(line, _)| line).collect()
+    }
+
+    /// The same where hellos and flows are screened; each line with whether nothing can be detected by it.
+    pub fn told_with(&self, shards: u64, screen: Option<&Arc<dyn FlowScreen>>) -> Vec<(String, bool)> {
         let batch = self.frames();
         let mut observers: Vec<_> = (0..shards)
             .map(|shard| Observer::new(ObserverOptions { shard, shards, ..ObserverOptions::default() }))
+            .map(|observer| match screen {
+                Some(screen) => observer.with_screen(Arc::clone(screen)),
+                None => observer,
+            })
             .collect();
         let mut lines = Vec::new();
         let mut round = |tell: &mut dyn FnMut(&mut Observer, &mut ObservationBatch)| {
@@ -79,14 +90,16 @@ impl Wire {
                 let tuple = head.flow.tuple;
                 let arrow = if head.direction == crate::flow::Direction::ToServer { ">" } else { "<" };
                 let relayed = if head.relayed { " relayed" } else { "" };
-                lines.push(format!(
+                let line = format!(
                     "{}:{}{arrow}{}:{} {}{relayed}",
                     tuple.client.address,
                     tuple.client.port,
                     tuple.server.address,
                     tuple.server.port,
                     line(&observation.seen)
-                ));
+                );
+                let is_unread = matches!(observation.seen, Seen::UnlistedHello(_) | Seen::UnreadAnswer);
+                lines.push((line, observation.is_unlisted || is_unread));
             });
         };
         round(&mut |observer, out| observer.observe(&batch, None, None, out));
@@ -147,7 +160,8 @@ fn line(seen: &Seen<'_>) -> String {
             format!("{service} {kind} {:02x?}", dns.message.bytes().get(..2).unwrap_or_default())
         }
         Seen::TlsClient(hello) => format!("tls {}", text(hello.sni.as_deref().unwrap_or(b"-"))),
-        Seen::TlsServer(_) => "tls server".to_owned(),
+        Seen::UnlistedHello(hello) => format!("tls {}", text(hello.sni.unwrap_or(b"-"))),
+        Seen::TlsServer(_) | Seen::UnreadAnswer => "tls server".to_owned(),
         Seen::Certificates(seen) => {
             let name = seen.hello.and_then(|hello| hello.sni.as_deref());
             format!("certificates {} for {}", seen.chain.len(), text(name.unwrap_or(b"-")))
