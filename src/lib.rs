@@ -14,6 +14,7 @@
 //! knows what a packet is. `ARCHITECTURE.md` explains the running system; a test
 //! (`tests/it/layers.rs`) holds the order of the modules.
 
+pub mod address;
 pub mod bounded;
 pub mod bytes;
 pub mod hash_index;

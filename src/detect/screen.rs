@@ -3,20 +3,18 @@
 //! Only usual messages are screened ([`Outline`]); whatever is odd goes to the detectors. The question is asked
 //! of the indicators' filters alone, which may let through what is not listed and never hold back what is.
 
-use std::net::IpAddr;
-
 use crate::{
+    address::AddressWords,
     asset::Assets,
-    flow::FiveTuple,
     indicator::{ExchangeFacts, Indicators, Knowledge, Question},
     names::{Names, addresses_of_answer},
-    observation::{DnsService, FlowIdentity, FlowScreen, Head, HostFacts, Observation, Screen, Seen},
+    observation::{Asked, DnsService, FlowIdentity, FlowScreen, Head, HostFacts, Observation, Screen, Seen},
     protocol::dns::{Answer, NameBuf, NameScratch, Outline},
 };
 
 impl Screen for Indicators {
-    fn is_unlisted(&self, tuple: &FiveTuple, outline: &Outline<'_>) -> bool {
-        is_unlisted(self, tuple, outline, &self.question(outline))
+    fn is_unlisted(&self, asked: &Asked, outline: &Outline<'_>) -> bool {
+        is_unlisted(self, asked, outline, &self.question(outline))
     }
 }
 
@@ -27,18 +25,18 @@ impl Screen for Indicators {
 #[inline]
 pub fn is_unlisted(
     indicators: &Indicators,
-    tuple: &FiveTuple,
+    asked: &Asked,
     outline: &Outline<'_>,
     question: &Question,
 ) -> bool {
     if indicators.may_list_question(outline, question)
-        || indicators.may_list_address(tuple.server.address)
-        || indicators.may_list_address(tuple.client.address)
+        || indicators.may_list_address(asked.server)
+        || indicators.may_list_address(asked.client)
     {
         return false;
     }
     if !outline.is_response() {
-        return !(indicators.has_query_signatures() && meets_signature(tuple, outline, indicators));
+        return !(indicators.has_query_signatures() && meets_signature(asked, outline, indicators));
     }
     for answer in outline.answers() {
         let is_listed = match answer {
@@ -55,7 +53,7 @@ pub fn is_unlisted(
 }
 
 impl FlowScreen for Knowledge {
-    fn may_list_address(&self, address: IpAddr) -> bool {
+    fn may_list_address(&self, address: AddressWords) -> bool {
         self.indicators.may_list_address(address)
     }
 
@@ -77,8 +75,8 @@ impl FlowScreen for Knowledge {
 }
 
 /// Whether the question meets a signature; whether that one holds at the time is for the detector to say.
-fn meets_signature(tuple: &FiveTuple, outline: &Outline<'_>, indicators: &Indicators) -> bool {
-    let remote = (tuple.server.address, tuple.server.port);
+fn meets_signature(asked: &Asked, outline: &Outline<'_>, indicators: &Indicators) -> bool {
+    let remote = (asked.server.into(), asked.port);
     let mut hits = Vec::new();
     let facts = ExchangeFacts::query(Some(remote), outline.name(), outline.kind());
     indicators.signatures(&facts, &mut hits);

@@ -2,7 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::decode::{Tenant, TenantKind};
+use crate::{
+    address::AddressWords,
+    decode::{Tenant, TenantKind},
+};
 
 /// An address and a port; ICMP's type or code stands in the port's place, 0 where there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -149,6 +152,16 @@ impl FlowKey {
         let (low, high, protocol) = (self.low(), self.high(), self.protocol());
         let (client, server) = if client_is_low { (low, high) } else { (high, low) };
         FiveTuple { client, server, protocol }
+    }
+
+    /// The addresses of the lower and the upper end.
+    #[inline]
+    pub const fn addresses(&self) -> [AddressWords; 2] {
+        if self.head & V6 != 0 {
+            [AddressWords::v6(self.low), AddressWords::v6(self.high)]
+        } else {
+            [AddressWords::v4((self.low >> 16) as u32), AddressWords::v4((self.high >> 16) as u32)]
+        }
     }
 
     /// Its hash from a start that is secret, for tables.

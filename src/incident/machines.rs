@@ -4,17 +4,17 @@
 //! The rules are those of [`crate::bounded::BoundedMap`]. But every DNS message touches one machine or two, and so
 //! what such a touch reads and writes stands in one cache line for each machine, and all else beside it.
 
-use std::{collections::VecDeque, hash::BuildHasher, net::IpAddr};
+use std::{collections::VecDeque, hash::BuildHasher};
 
 use foldhash::fast::RandomState;
 
-use crate::{decode::Tenant, flow::WordHash, hash_index::HashIndex, prefetch};
+use crate::{address::AddressWords, decode::Tenant, flow::WordHash, hash_index::HashIndex, prefetch};
 
 /// A machine of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Machine {
     pub tenant: Tenant,
-    pub address: IpAddr,
+    pub address: AddressWords,
 }
 
 /// A machine in words.
@@ -31,11 +31,8 @@ impl Key {
     #[inline]
     fn of(machine: &Machine) -> Self {
         let Machine { tenant, address } = machine;
-        let (high, low, family) = match address {
-            IpAddr::V4(address) => (0, u64::from(address.to_bits()), 0),
-            IpAddr::V6(address) => ((address.to_bits() >> 64) as u64, address.to_bits() as u64, 1),
-        };
-        Self { tenant: tenant.key, high, low, kinds: (tenant.kind as u16) << 1 | family }
+        let [high, low] = address.words();
+        Self { tenant: tenant.key, high, low, kinds: (tenant.kind as u16) << 1 | u16::from(address.is_v6()) }
     }
 
     #[inline]
@@ -247,18 +244,16 @@ impl<V: Default> Machines<V> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{Ipv4Addr, Ipv6Addr};
-
     use super::*;
     use crate::{bounded::BoundedMap, decode::TenantKind};
 
     fn machine(number: u32) -> Machine {
         let address = match number % 3 {
-            0 => Ipv6Addr::from_bits(u128::from(number) << 64 | 5).into(),
-            1 => Ipv4Addr::from_bits(number).into(),
-            _ => Ipv4Addr::from_bits(number - 1).to_ipv6_mapped().into(),
+            0 => AddressWords::v6(u128::from(number) << 64 | 5),
+            1 => AddressWords::v4(number),
+            _ => AddressWords::v6(0xffff << 32 | u128::from(number - 1)),
         };
-        let kind = if number % 7 == 0 { TenantKind::Vni } else { TenantKind::default() };
+        let kind = if number.is_multiple_of(7) { TenantKind::Vni } else { TenantKind::default() };
         Machine { tenant: Tenant { kind, key: u64::from(number % 2) }, address }
     }
 

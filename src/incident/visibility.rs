@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use crate::{
+    address::AddressWords,
     asset::Assets,
     decode::Tenant,
     flow::TcpState,
@@ -61,7 +62,7 @@ impl Visibility {
         match &observation.seen {
             Seen::Dns(dns) if dns.service == DnsService::Dns => {
                 let FlowIdentity { tenant, tuple, .. } = &head.flow;
-                let ends = (tuple.client.address, tuple.server.address);
+                let ends = (tuple.client.address.into(), tuple.server.address.into());
                 self.dns(*tenant, ends, assets, dns.message.is_response());
             }
             Seen::TlsClient(hello) => self.hello(tenant, local().0, hello.ech, is_registry),
@@ -101,13 +102,13 @@ impl Visibility {
     fn dns(
         &mut self,
         tenant: Tenant,
-        (client, server): (IpAddr, IpAddr),
+        (client, server): (AddressWords, AddressWords),
         assets: &Assets,
         is_response: bool,
     ) {
         if is_response {
             self.machines.count(&Machine { tenant, address: client }, |dns| dns.responses += 1);
-            if assets.is_home(server) {
+            if assets.is_home(server.into()) {
                 self.machines.count(&Machine { tenant, address: server }, |dns| dns.answers += 1);
             }
         } else {
@@ -123,7 +124,7 @@ impl Visibility {
     }
 
     fn sight(&mut self, tenant: Tenant, address: IpAddr, change: impl FnOnce(&mut Sight)) {
-        self.machines.change(&Machine { tenant, address }, change);
+        self.machines.change(&Machine { tenant, address: address.into() }, change);
     }
 
     /// First and last packet time that made an observation; `None` when nothing did.
@@ -145,7 +146,7 @@ impl Visibility {
     /// time of the last packet, where the input is over.
     pub fn unseen(&self, incident: &Incident, end: Option<Timestamp>) -> Vec<String> {
         let mut unseen = Vec::new();
-        let machine = Machine { tenant: incident.asset.tenant, address: incident.asset.address };
+        let machine = Machine { tenant: incident.asset.tenant, address: incident.asset.address.into() };
         let Some((dns, sight)) = self.machines.get(&machine) else {
             return unseen;
         };

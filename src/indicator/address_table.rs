@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use super::flat::{Bytes, u32_at, words_of};
 use super::hash::{exact, mix};
-use crate::prefetch;
+use crate::{address::AddressWords, prefetch};
 
 /// From addresses, with ports, and prefixes to the first claim about each.
 #[derive(Debug, Default)]
@@ -93,28 +93,26 @@ impl AddressFront {
 
     /// Whether [`AddressTable::find`] may find something in any of the tables, at whatever port.
     #[inline]
-    pub(super) fn may_have(&self, address: IpAddr) -> bool {
+    pub(super) fn may_have(&self, address: AddressWords) -> bool {
         let (nearby, unit) = self.unit(address);
         nearby.may_have(unit)
     }
 
     /// Asks for the memory that [`AddressFront::may_have`] looks at.
     #[inline]
-    pub(super) fn prefetch(&self, address: IpAddr) {
+    pub(super) fn prefetch(&self, address: AddressWords) {
         let (nearby, unit) = self.unit(address);
         let (word, _) = Nearby::place(Nearby::shift(nearby.bits.len()), unit);
         prefetch::value(&nearby.bits, word);
     }
 
     #[inline]
-    fn unit(&self, address: IpAddr) -> (&Nearby, u32) {
-        match address {
-            IpAddr::V4(address) => (&self.v4, address.to_bits() >> 8),
-            IpAddr::V6(address) => match address.to_bits() {
-                // Mapped ones are IPv4.
-                bits if bits >> 32 == 0xffff => (&self.v4, bits as u32 >> 8),
-                bits => (&self.v6, (bits >> 96) as u32),
-            },
+    fn unit(&self, address: AddressWords) -> (&Nearby, u32) {
+        match address.words() {
+            [_, low] if !address.is_v6() => (&self.v4, low as u32 >> 8),
+            // Mapped ones are IPv4.
+            [0, low] if low >> 32 == 0xffff => (&self.v4, low as u32 >> 8),
+            [high, _] => (&self.v6, (high >> 32) as u32),
         }
     }
 }
@@ -401,7 +399,7 @@ mod tests {
             let singles: Vec<_> = tables.iter().map(single).collect();
             let front = AddressFront::take(tables.iter_mut());
             assert!(tables.iter().all(|table| table.v4.nearby.bits.is_empty()));
-            assert!(listed.iter().all(|address| front.may_have(*address)));
+            assert!(listed.iter().all(|address| front.may_have((*address).into())));
             for _ in 0..50_000 {
                 let v4 = next();
                 let addresses: [IpAddr; 3] = [
@@ -410,10 +408,10 @@ mod tests {
                     (u128::from(next()) << 96).to_be_bytes().into(),
                 ];
                 for address in addresses {
-                    let expected = singles.iter().any(|single| single.may_have(address));
-                    assert_eq!(front.may_have(address), expected, "{address} of {sizes:?}");
+                    let expected = singles.iter().any(|single| single.may_have(address.into()));
+                    assert_eq!(front.may_have(address.into()), expected, "{address} of {sizes:?}");
                 }
-                assert_eq!(front.may_have(addresses[0]), front.may_have(addresses[1]));
+                assert_eq!(front.may_have(addresses[0].into()), front.may_have(addresses[1].into()));
             }
         }
     }

@@ -10,6 +10,7 @@ use super::model::{AsOf, Claim, ClaimId, Kind, SignatureId, Standing};
 use super::search_suffix::SearchSuffixes;
 use super::segment::Segment;
 use super::signature::{Signature, Signatures};
+use crate::address::AddressWords;
 use crate::protocol::dns::{Name, Outline};
 use crate::time::Timestamp;
 
@@ -179,14 +180,14 @@ impl Indicators {
     /// `false` only when [`Indicators::address`] finds nothing for `address`, at whatever port. Of IPv4 it
     /// is `true` of all addresses in a /24 in which something is listed, of IPv6 in a /32.
     #[inline]
-    pub fn may_list_address(&self, address: IpAddr) -> bool {
-        self.addresses.may_have(address)
+    pub fn may_list_address(&self, address: impl Into<AddressWords>) -> bool {
+        self.addresses.may_have(address.into())
     }
 
     /// Asks for the memory that [`Indicators::may_list_address`] looks at.
     #[inline]
-    pub fn prefetch_address(&self, address: IpAddr) {
-        self.addresses.prefetch(address);
+    pub fn prefetch_address(&self, address: impl Into<AddressWords>) {
+        self.addresses.prefetch(address.into());
     }
 
     /// Claims about the URL and the path of a request: `host` is the Host field's value (with or

@@ -109,12 +109,15 @@ impl Names {
     pub fn learn(&mut self, observation: &Observation<'_>) {
         let head = observation.head;
         let tuple = &head.flow.tuple;
-        let pair =
-            Pair { tenant: head.flow.tenant, client: tuple.client.address, address: tuple.server.address };
+        let pair = Pair {
+            tenant: head.flow.tenant,
+            client: tuple.client.address.into(),
+            address: tuple.server.address.into(),
+        };
         match &observation.seen {
             Seen::Dns(dns) if dns.service == DnsService::Dns && dns.message.is_response() => {
                 addresses_of_answer(&dns.message, &mut |name, address, ttl| {
-                    self.answer(&Pair { address, ..pair }, name, ttl, head.time);
+                    self.answer(&Pair { address: address.into(), ..pair }, name, ttl, head.time);
                 });
             }
             _ if head.relayed => {}
@@ -185,7 +188,7 @@ impl Names {
         address: IpAddr,
         time: Timestamp,
     ) -> Option<Named<'_>> {
-        self.pairs.get(&Pair { tenant, client, address }, time)
+        self.pairs.get(&Pair { tenant, client: client.into(), address: address.into() }, time)
     }
 
     /// How many pairs are known.

@@ -3,7 +3,7 @@
 //! Nearly every DNS answer puts an entry in, and few are ever asked for. So an entry costs one place in a ring
 //! and one in an index, each a cache line, and no memory of its own unless the name is long.
 
-use std::{hash::BuildHasher, net::IpAddr};
+use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
 
@@ -11,7 +11,10 @@ use super::{
     NameSource, Named,
     index::{RingIndex, Spot, Window},
 };
-use crate::{decode::Tenant, flow::WordHash, huge_pages, prefetch, protocol::dns::Name, time::Timestamp};
+use crate::{
+    address::AddressWords, decode::Tenant, flow::WordHash, huge_pages, prefetch, protocol::dns::Name,
+    time::Timestamp,
+};
 
 /// Bytes of pair and name that an entry holds itself, besides the pair's first word, which makes it one cache
 /// line. Nearly all of IPv4 fit.
@@ -25,8 +28,8 @@ const WORD: usize = 8;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Pair {
     pub tenant: Tenant,
-    pub client: IpAddr,
-    pub address: IpAddr,
+    pub client: AddressWords,
+    pub address: AddressWords,
 }
 
 /// A pair in as few bytes as tell it from every other.
@@ -43,17 +46,15 @@ struct Packed {
 impl Packed {
     #[inline]
     fn of(pair: &Pair) -> Self {
-        let (IpAddr::V4(client), true) = (pair.client, pair.tenant.is_default()) else {
+        let (Some(client), true) = (pair.client.v4_bits(), pair.tenant.is_default()) else {
             return Self::of_any(pair);
         };
-        let client = u64::from(client.to_bits()) << 32;
+        let client = u64::from(client) << 32;
         let mut rest = [0; PAIR - WORD];
-        match pair.address {
-            IpAddr::V4(address) => {
-                Self { mark: 0, first: client | u64::from(address.to_bits()), rest, length: 0 }
-            }
-            IpAddr::V6(address) => {
-                let bits = address.to_bits();
+        match pair.address.v4_bits() {
+            Some(address) => Self { mark: 0, first: client | u64::from(address), rest, length: 0 },
+            None => {
+                let bits = pair.address.bits();
                 // Twelve bytes, and zeros above them.
                 let (low, high) = (bits as u64, bits >> 64 & 0xffff_ffff);
                 let (words, _) = rest.as_chunks_mut::<8>();
@@ -78,13 +79,13 @@ impl Packed {
             push(&pair.tenant.key.to_le_bytes());
         }
         for address in [pair.client, pair.address] {
-            match address {
-                IpAddr::V4(address) => push(&address.octets()),
-                IpAddr::V6(address) => push(&address.octets()),
+            match address.v4_bits() {
+                Some(bits) => push(&bits.to_be_bytes()),
+                None => push(&address.bits().to_be_bytes()),
             }
         }
-        let mark = u8::from(pair.client.is_ipv6())
-            | u8::from(pair.address.is_ipv6()) << 1
+        let mark = u8::from(pair.client.is_v6())
+            | u8::from(pair.address.is_v6()) << 1
             | u8::from(!pair.tenant.is_default()) << 2;
         let (mut first, mut rest) = ([0; WORD], [0; PAIR - WORD]);
         let (front, back) = bytes.split_at(WORD);
@@ -382,13 +383,11 @@ impl PairTable {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-
     use super::*;
     use crate::protocol::dns::NameBuf;
 
     fn pair(number: u32) -> Pair {
-        let address = |bits: u32| IpAddr::V4(Ipv4Addr::from_bits(bits));
+        let address = AddressWords::v4;
         Pair { tenant: Tenant::default(), client: address(number % 7), address: address(number) }
     }
 
@@ -419,7 +418,7 @@ mod tests {
     fn an_entry_is_a_cache_line_and_packs_what_it_hashes() {
         assert_eq!(size_of::<Entry>(), 64);
         let tenants = [Tenant::default(), Tenant { kind: crate::decode::TenantKind::Vni, key: 7 }];
-        let addresses: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), std::net::Ipv6Addr::LOCALHOST.into()];
+        let addresses = [AddressWords::v4(0x7f00_0001), AddressWords::v6(1)];
         let mut seen = Vec::new();
         for tenant in tenants {
             for client in addresses {

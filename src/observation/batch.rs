@@ -1,15 +1,18 @@
 //! Observations in batches: one arena for messages, small owned values for the rest.
 
-use std::{cmp::Reverse, collections::BinaryHeap, net::IpAddr, ops::Range, sync::Arc};
+use std::{cmp::Reverse, collections::BinaryHeap, ops::Range, sync::Arc};
 
 use super::{
     tls_told::Told,
     vocabulary::{
-        CertificatesSeen, DnsSeen, DnsService, FirstPacket, FlowClosed, Head, HelloSeen, KeptDns, Observation,
-        Order, QuietDns, QuietHead, Seen,
+        CertificatesSeen, DnsSeen, DnsService, FirstPacket, FlowClosed, Head, HelloSeen, KeptDns,
+        Observation, Order, QuietDns, QuietHead, Seen,
     },
 };
-use crate::protocol::{dns, http, quic, tls};
+use crate::{
+    address::AddressWords,
+    protocol::{dns, http, quic, tls},
+};
 
 /// Observations of one worker over one batch of frames, in order.
 #[derive(Debug, Default)]
@@ -22,7 +25,7 @@ pub struct ObservationBatch {
     /// DNS messages, and names of quiet answers, one behind the other.
     messages: Vec<u8>,
     /// What quiet answers give, one behind the other.
-    addresses: Vec<(IpAddr, u32)>,
+    addresses: Vec<(AddressWords, u32)>,
     /// What flows came to, which every flow has: no memory of its own for each.
     closed: Vec<FlowClosed>,
 }
@@ -153,7 +156,7 @@ impl ObservationBatch {
         if let Some(outline) = answer {
             for answer in outline.answers() {
                 if let dns::Answer::Address(address, ttl) = answer {
-                    self.addresses.push((address, ttl));
+                    self.addresses.push((address.into(), ttl));
                 }
             }
             if self.addresses.len() as u32 > start {

@@ -2,7 +2,7 @@
 
 use super::{
     datagrams::{dns_direction, dns_service, outlined_dns_service},
-    observer::Observer,
+    observer::{Asked, Observer},
     vocabulary::DnsService,
 };
 use crate::{
@@ -31,6 +31,15 @@ pub(super) struct Ends {
 }
 
 impl Ends {
+    /// Between whom a DNS datagram goes.
+    #[inline]
+    pub(super) fn asked(&self, udp: &UdpView<'_>) -> Asked {
+        let to_server = dns_direction(udp) == Direction::ToServer;
+        let [low, high] = self.key.addresses();
+        let (client, server) = if to_server == self.from_low { (low, high) } else { (high, low) };
+        Asked { client, server, port: if to_server { udp.destination_port } else { udp.source_port } }
+    }
+
     pub(super) fn source(&self) -> Endpoint {
         if self.from_low { self.key.low() } else { self.key.high() }
     }

@@ -1,8 +1,11 @@
 //! Who knows the indicators and registries: asked about flows and the hosts that they are for before they are told.
 
-use std::{fmt::Debug, net::IpAddr, sync::Arc};
+use std::{fmt::Debug, sync::Arc};
 
-use crate::flow::{FlowKey, WordHash};
+use crate::{
+    address::AddressWords,
+    flow::{FlowKey, WordHash},
+};
 
 /// Host names that are remembered: 128 KiB of them. Each has one place, and takes it from the one before.
 const PLACES: usize = 2048;
@@ -22,7 +25,7 @@ pub struct HostFacts {
 /// Who knows the indicators, and is asked about flows and TLS hellos. What it answers never changes.
 pub trait FlowScreen: Debug + Send + Sync {
     /// `false` only when no claim is about this address.
-    fn may_list_address(&self, address: IpAddr) -> bool;
+    fn may_list_address(&self, address: AddressWords) -> bool;
 
     /// What is known of a host name as sent.
     fn host(&self, text: &[u8]) -> HostFacts;
@@ -53,7 +56,7 @@ impl FlowScreening {
 
     /// Whether no claim is about either end of a flow.
     pub(super) fn is_unlisted(&self, key: &FlowKey) -> bool {
-        !self.screen.may_list_address(key.low().address) && !self.screen.may_list_address(key.high().address)
+        !key.addresses().into_iter().any(|address| self.screen.may_list_address(address))
     }
 
     /// Whether nothing can be detected in a hello with this name; then, whether that is a package registry's.

@@ -24,7 +24,7 @@ mod tests;
 pub use batch::{Item, ObservationBatch, merge_in_order};
 pub use counters::{Counters, add_counters};
 pub use hosts::{FlowScreen, HostFacts, Hosts};
-pub use observer::{Observer, ObserverOptions, Screen};
+pub use observer::{Asked, Observer, ObserverOptions, Screen};
 pub use vocabulary::{
     CertificatesSeen, DnsSeen, DnsService, FirstPacket, FlowClosed, FlowEnd, FlowIdentity, Head, HelloSeen,
     KeptDns, Observation, Order, QuietDns, QuietHead, Seen, SideTotals,

@@ -17,8 +17,9 @@ use super::{
     vocabulary::{DnsService, FlowEnd, FlowIdentity, Head, Order, QuietDns},
 };
 use crate::{
+    address::AddressWords,
     decode::{self, DecodeOptions, Decoded, Transport, UdpView},
-    flow::{FiveTuple, FlowTable, FragmentOutcome, Fragments, ReassemblyBudget, Refusal},
+    flow::{FlowTable, FragmentOutcome, Fragments, ReassemblyBudget, Refusal},
     limits,
     protocol::dns::Outline,
     source::{Filter, Frame, FrameBatch},
@@ -58,8 +59,19 @@ impl Default for ObserverOptions {
 
 /// Who knows the indicators, and is asked about usual DNS messages before they are told.
 pub trait Screen {
-    /// Whether nothing can be detected in this message between these two, whatever is known besides it.
-    fn is_unlisted(&self, tuple: &FiveTuple, outline: &Outline<'_>) -> bool;
+    /// Whether nothing can be detected in this message, whatever is known besides it.
+    fn is_unlisted(&self, asked: &Asked, outline: &Outline<'_>) -> bool;
+}
+
+/// Between whom a DNS message goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked {
+    /// Who asks.
+    pub client: AddressWords,
+    /// Who is asked.
+    pub server: AddressWords,
+    /// The server's port.
+    pub port: u16,
 }
 
 /// Reads frames and tells what they show.
@@ -294,8 +306,8 @@ impl Observer {
         let (Some(screen), Some(udp)) = (screen, udp) else { return false };
         let Some((DnsService::Dns, Some(places))) = ends.dns else { return false };
         let outline = places.of(udp.payload);
-        let tuple = dns_tuple(&udp, ends).1;
-        if !screen.is_unlisted(&tuple, &outline) {
+        let asked = ends.asked(&udp);
+        if !screen.is_unlisted(&asked, &outline) {
             return false;
         }
         if self.options.decode.checksums {
@@ -306,8 +318,8 @@ impl Observer {
         let quiet = QuietDns {
             time: frame.time,
             tenant: ends.key.tenant(),
-            client: tuple.client.address,
-            server: tuple.server.address,
+            client: asked.client,
+            server: asked.server,
             answer: (is_response && outline.has_answers()).then_some(outline),
             is_response,
         };

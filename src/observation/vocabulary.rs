@@ -3,6 +3,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use crate::{
+    address::AddressWords,
     decode::{Tenant, Tunnel, VlanStack},
     flow::{Direction, FiveTuple, TcpState},
     protocol::{dns, http, quic, tls},
@@ -132,9 +133,9 @@ pub struct QuietDns<'a> {
     /// Whose network.
     pub tenant: Tenant,
     /// Who asked.
-    pub client: IpAddr,
+    pub client: AddressWords,
     /// Who was asked.
-    pub server: IpAddr,
+    pub server: AddressWords,
     /// The outline of a response that may give addresses; `None` of questions and other responses.
     pub answer: Option<dns::Outline<'a>>,
     /// Whether it is a response.
@@ -149,7 +150,7 @@ pub struct KeptDns<'a> {
     /// The name that was asked for, where there are addresses.
     pub name: dns::Name<'a>,
     /// The addresses of that name in the order of the answer, each with the smallest TTL on the way there.
-    pub addresses: &'a [(IpAddr, u32)],
+    pub addresses: &'a [(AddressWords, u32)],
 }
 
 /// Who asked whom in a quiet message.
@@ -160,9 +161,9 @@ pub struct QuietHead {
     /// Whose network.
     pub tenant: Tenant,
     /// Who asked.
-    pub client: IpAddr,
+    pub client: AddressWords,
     /// Who was asked.
-    pub server: IpAddr,
+    pub server: AddressWords,
     /// Whether it is a response.
     pub is_response: bool,
 }

@@ -6,7 +6,7 @@ use std::{fs, path::Path};
 /// says so. `source` stands beside `decode`, and takes from it the names of link types.
 const ORDER: [&[&str]; 14] = [
     &["huge_pages", "prefetch"],
-    &["bounded", "bytes", "hash_index", "limits", "time"],
+    &["address", "bounded", "bytes", "hash_index", "limits", "time"],
     &["decode"],
     &["source"],
     &["flow"],

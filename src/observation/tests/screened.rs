@@ -1,12 +1,15 @@
 //! What is told where hellos and flows are screened: the same, in little room.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use super::{
     C, S, hello, http_talk, server_flight,
     wire::{ACK, Talk, Wire},
 };
-use crate::observation::{FlowScreen, HostFacts};
+use crate::{
+    address::AddressWords,
+    observation::{FlowScreen, HostFacts},
+};
 
 /// Lists `evil.example` and 10.0.0.9.
 #[derive(Debug)]
@@ -16,8 +19,8 @@ struct Lists {
 }
 
 impl FlowScreen for Lists {
-    fn may_list_address(&self, address: IpAddr) -> bool {
-        address.to_string() == "10.0.0.9"
+    fn may_list_address(&self, address: AddressWords) -> bool {
+        address == AddressWords::v4(0x0a00_0009)
     }
 
     fn host(&self, text: &[u8]) -> HostFacts {
