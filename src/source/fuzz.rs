@@ -137,15 +137,15 @@ fn tempting_file(format: u8, script: &[u8]) -> (Vec<u8>, u32) {
     (file, frames)
 }
 
-/// The walk over all bytes at once, those that look ahead in it, and the one over a stream's chunks give
-/// the same.
+/// The walk over all bytes at once and record by record, those that take short cuts and look ahead, and the one
+/// over a stream's chunks give the same.
 fn whole_and_stream_agree(data: &[u8]) {
     let whole = Input::from_memory(data.to_vec(), 0, None).map(drain);
     let source = Box::new(Cursor::new(data.to_vec()));
     let streamed = Input::from_reader(source, 0, Purpose::Peek).map(drain);
     assert_eq!(whole, streamed);
-    for (segments, bytes) in [(4, 64), (16, 300)] {
-        let shape = Shape { segments, bytes, large: 0 };
+    for (segments, bytes, large) in [(4, 64, 0), (16, 300, 0), (16, 300, usize::MAX)] {
+        let shape = Shape { segments, bytes, large };
         assert_eq!(whole, Input::from_memory(data.to_vec(), 0, Some(shape)).map(drain), "{shape:?}");
     }
     if let Ok((frames, tally)) = whole {
@@ -157,7 +157,7 @@ fn whole_and_stream_agree(data: &[u8]) {
 }
 
 /// All frames, in the order of the window, and what was counted.
-fn drain(mut input: Input) -> (Vec<Delivered>, Tally) {
+pub(super) fn drain(mut input: Input) -> (Vec<Delivered>, Tally) {
     let mut frames = Vec::new();
     loop {
         let mut batch = FrameBatch::starting_at(1);

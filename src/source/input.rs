@@ -29,7 +29,7 @@ use super::{
 };
 
 /// Bytes of a mapped file after which its length is looked at again, and pages are given back.
-const STRIDE: usize = 8 << 20;
+pub(super) const STRIDE: usize = 8 << 20;
 /// Bytes behind the walk whose pages stay: frames wait in them, and batches on their way.
 const PAGES_KEPT: usize = 16 << 20;
 /// Bytes of a stream's chunk when only its beginning is looked at.
@@ -195,8 +195,8 @@ impl Input {
         }
     }
 
-    /// Reads a plain capture that lies in memory, looking ahead in this `shape` or not at all: for tests
-    /// and fuzzing.
+    /// Reads a plain capture that lies in memory, for tests and fuzzing: looking ahead in this `shape`, or every
+    /// record by itself and none in a short way.
     pub(super) fn from_memory(bytes: Vec<u8>, index: u32, shape: Option<Shape>) -> Result<Self, NoticeKind> {
         let sniffed = match sniff(bytes.get(..PREFIX_BYTES).unwrap_or(&bytes)) {
             Sniffed::Other(content) => return Err(NoticeKind::NotACapture(content)),
@@ -208,6 +208,11 @@ impl Input {
         let chunk = Arc::new(StreamChunk::from(bytes));
         let mut input = Self::start(chunk, Supply::Memory, sniffed, index)?;
         input.borders = shape.map_or_else(Borders::none, Borders::new);
+        if shape.is_none()
+            && let Walk::Pcap(walk) = input.walk
+        {
+            input.walk = Walk::Pcap(walk.without_usual());
+        }
         Ok(input)
     }
 
@@ -440,6 +445,7 @@ impl Input {
         let length = usize::try_from(file.length_now()).unwrap_or(usize::MAX);
         if length < self.end {
             self.end = length.max(self.at);
+            // Frames that were read ahead may lie behind it.
             self.borders.forget();
             self.tally.fault = Some((self.end as u64, NoticeKind::Shortened));
         }

@@ -56,6 +56,8 @@ pub(super) struct Walk {
     /// A longer frame is damage.
     longest: u32,
     swapped: Swapped,
+    /// Whether [`Usual`] may read its records.
+    is_usual: bool,
 }
 
 /// Whether captured and wire length stand in the other order, which depends on the version.
@@ -98,7 +100,17 @@ impl Walk {
         // A snap length is often missing or too small, so it raises the limit and never lowers it.
         let longest = snap_length.clamp(FRAME_BYTES, BLOCK_BYTES);
         let supported = link.is_supported();
-        Ok(Self { order, unit, header, link, supported, check_sequence, longest, swapped })
+        let is_usual = supported
+            && order == Order::Little
+            && header as usize == Usual::HEADER
+            && swapped == Swapped::No
+            && check_sequence == 0;
+        Ok(Self { order, unit, header, link, supported, check_sequence, longest, swapped, is_usual })
+    }
+
+    /// Has every record read by [`Format::step`]: the reference for tests and fuzzing.
+    pub(super) fn without_usual(self) -> Self {
+        Self { is_usual: false, ..self }
     }
 
     /// The record at the front of `bytes`.
@@ -173,13 +185,8 @@ impl Format for Walk {
 
     #[inline]
     fn usual(&self) -> Option<Usual> {
-        let is_usual = self.supported
-            && self.order == Order::Little
-            && self.header as usize == Usual::HEADER
-            && self.swapped == Swapped::No
-            && self.check_sequence == 0;
         let unit = u32::try_from(self.unit).ok()?;
-        is_usual.then_some(Usual { unit, link: self.link })
+        self.is_usual.then_some(Usual { unit, link: self.link })
     }
 
     /// Records within a day of the known one, with a possible fraction of a second, not longer than they

@@ -1,5 +1,6 @@
 //! Tests of the whole stage: from files on disk to the frames of a timeline.
 
+mod ahead;
 mod oracle;
 mod order;
 mod reading;

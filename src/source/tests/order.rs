@@ -5,7 +5,12 @@ use std::path::PathBuf;
 use super::{Seen, Written, frame, pcap, read, write};
 use crate::{
     limits::{BATCH_FRAMES, OPEN_FILES, REORDER_FRAMES},
-    source::Timeline,
+    source::{
+        NoticeKind, Timeline,
+        borders::Shape,
+        fuzz::drain,
+        input::{Input, STRIDE},
+    },
 };
 
 const START: i64 = 1_700_000_000_000_000_000;
@@ -131,6 +136,72 @@ fn a_frame_later_than_the_window_is_delivered_and_counted() {
     assert_eq!(timeline.accounting().time_went_backwards, 1);
     let place = seen.iter().position(|(_, time, ..)| *time == START - 1).unwrap();
     assert!(place >= seen.len() - REORDER_FRAMES - BATCH_FRAMES - 1, "{place}");
+}
+
+#[test]
+fn short_cuts_leave_the_window_what_it_is() {
+    // Small frames, and such that few fill the window; in order, within the window and beyond it.
+    for (count, length, seed) in [(14_000_u32, 10_u64, 8), (600, 120_000, 9), (6_000, 5_000, 10)] {
+        for disorder in [0, 30_000, 400_000_000] {
+            let mut below = numbers(seed);
+            let mut frames = uneven(count, disorder, seed);
+            for (time, bytes) in &mut frames {
+                bytes.resize(4 + below(length) as usize, 0);
+                // Now and then one that is far too late.
+                if below(500) == 0 {
+                    *time -= 5_000_000_000;
+                }
+            }
+            let file = pcap(&frames);
+            let of = |shape| drain(Input::from_memory(file.clone(), 0, shape).unwrap());
+            let reference = of(None);
+            assert_eq!(reference.0.len(), count as usize);
+            for (segments, bytes, large) in [(16, 4096, 0), (4, 300_000, 0), (16, 4096, usize::MAX)] {
+                assert!(
+                    of(Some(Shape { segments, bytes, large })) == reference,
+                    "{count} {disorder} {large}"
+                );
+            }
+            let root = tempfile::tempdir().unwrap();
+            let (seen, timeline) = read(&[write(&root.path().join("a"), &file)]);
+            let whole = seen.into_iter().map(|(_, time, link, wire, bytes)| (time, link, wire, bytes));
+            assert!(whole.eq(reference.0.iter().cloned()), "{count} {disorder}");
+            assert_eq!(timeline.accounting().time_went_backwards, late(&reference.0), "{count} {disorder}");
+            let bytes: usize = reference.0.iter().map(|(.., bytes)| bytes.len()).sum();
+            assert_eq!(timeline.accounting().bytes, bytes as u64);
+        }
+    }
+}
+
+/// How many frames come behind a later one.
+fn late(frames: &[(i64, u16, u32, Vec<u8>)]) -> u64 {
+    let mut latest = i64::MIN;
+    let mut is_late = |time: i64| {
+        latest = latest.max(time);
+        time < latest
+    };
+    frames.iter().filter(|(time, ..)| is_late(*time)).count() as u64
+}
+
+#[test]
+fn nothing_behind_the_end_of_a_file_made_shorter_is_delivered() {
+    let root = tempfile::tempdir().unwrap();
+    let frame = vec![0; 1000];
+    let frames: Vec<Written> = (0..20_000).map(|number| (START + number, frame.clone())).collect();
+    let path = write(&root.path().join("a"), &pcap(&frames));
+    let mut timeline = Timeline::open(std::slice::from_ref(&path));
+    let mut count = 0;
+    // The next thing that the walk does is to look at the length, with frames behind it read ahead.
+    while timeline.progress().done() < STRIDE as u64 + 24 {
+        count += timeline.next_batch().unwrap().len();
+    }
+    let length = timeline.progress().done() + 100_000;
+    std::fs::File::options().write(true).open(&path).unwrap().set_len(length).unwrap();
+    while let Some(batch) = timeline.next_batch() {
+        count += batch.len();
+    }
+    assert_eq!(count as u64, (length - 24) / 1016);
+    assert!(matches!(timeline.notices()[0].kind, NoticeKind::Shortened), "{:?}", timeline.notices());
 }
 
 #[test]
