@@ -69,7 +69,7 @@ impl<'b> Emitter<'b> {
     pub fn flow_opened(&mut self, direction: Direction, first: FirstPacket) {
         let head = self.head(direction, Roles::default());
         self.batch.flow_opened(head, first);
-        self.batch.note_unlisted(self.flow.who.is_unlisted);
+        self.batch.note_unlisted(self.flow.kind.is_unlisted);
     }
 
     /// Both sides have sent payload; the latest packet went in `direction`.
@@ -77,14 +77,14 @@ impl<'b> Emitter<'b> {
         let direction = if roles.swapped { direction.reverse() } else { direction };
         let head = self.head(direction, roles);
         self.batch.exchange(head, opened);
-        self.batch.note_unlisted(self.flow.who.is_unlisted);
+        self.batch.note_unlisted(self.flow.kind.is_unlisted);
     }
 
     /// The flow's end, told by a client and a server that are `roles`'.
     pub fn flow_closed(&mut self, closed: FlowClosed, roles: Roles) {
         let head = self.head(Direction::ToServer, roles);
         self.batch.flow_closed(head, closed);
-        self.batch.note_unlisted(self.flow.who.is_unlisted);
+        self.batch.note_unlisted(self.flow.kind.is_unlisted);
     }
 
     /// A DNS message, to whoever answers or asks.

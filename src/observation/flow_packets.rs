@@ -8,7 +8,7 @@ use super::{
     holders::Holding,
     inspection::BOTH,
     observer::Observer,
-    tracked::{Tracked, Who, Whose, roles_of},
+    tracked::{Kind, Tracked, Who, Whose, roles_of},
     vocabulary::{DnsService, FirstPacket, FlowClosed, FlowEnd},
 };
 use crate::{
@@ -118,6 +118,7 @@ impl Observer {
         // Where DNS flows are followed only for the sake of records, identity must not depend on it.
         let is_dns = matches!(&packet.decoded.transport, Transport::Udp(udp) if dns_service(udp).is_some());
         let id = if is_dns { dns_flow_id(key) } else { flow_id(key, packet.time) };
+        let is_unlisted = self.screening.as_ref().is_some_and(|screening| screening.is_unlisted(key));
         let flow = Flow {
             key: *key,
             client_is_low: *from_low == sender_is_client,
@@ -131,16 +132,11 @@ impl Observer {
                 exchanged: false,
                 settled: false,
                 opened,
+                kind: Kind { icmp, is_unlisted },
                 sides: Default::default(),
                 inspection: None,
                 datagrams: DatagramInspection::default(),
-                who: Who {
-                    id,
-                    tunnel: packet.decoded.tunnel.map(Box::new),
-                    vlan: packet.decoded.vlan,
-                    icmp,
-                    is_unlisted: self.screening.as_ref().is_some_and(|screening| screening.is_unlisted(key)),
-                },
+                who: Who { id, tunnel: packet.decoded.tunnel.map(Box::new), vlan: packet.decoded.vlan },
             },
         };
         let index = self.flows.insert(flow, hash);
@@ -163,7 +159,7 @@ impl Observer {
         let direction = flow.direction(packet.ends.from_low);
         let (here, there) = (direction.index(), direction.reverse().index());
         let Flow { key, client_is_low, tcp: connection, data, .. } = flow;
-        let Tracked { totals, exchanged, settled, opened, sides, inspection, datagrams, who } = data;
+        let Tracked { totals, exchanged, settled, opened, sides, inspection, datagrams, who, kind } = data;
         let was_over = connection.is_over();
         let was_opening = connection.is_opening();
         connection.segment(tcp, direction);
@@ -171,7 +167,7 @@ impl Observer {
 
         totals[here].tcp_flags |= tcp.flags;
         totals[here].payload += u64::from(tcp.payload_length);
-        let whose = Whose { key, client_is_low: *client_is_low, who };
+        let whose = Whose { key, client_is_low: *client_is_low, who, kind: *kind };
         // The packet's first observation may have been the flow's opening.
         let mut emitter = Emitter::for_packet(out, whose, packet.time, packet.number, 1)
             .screened_by(self.screening.as_mut());
@@ -242,8 +238,8 @@ impl Observer {
             let Some(place) = self.holders.take_oldest(|place| holding_at(flows, place)) else { return };
             let Some(flow) = self.flows.get_mut(place) else { continue };
             let Flow { key, client_is_low, data, .. } = flow;
-            let Tracked { sides, inspection, datagrams, who, .. } = data;
-            let whose = Whose { key, client_is_low: *client_is_low, who };
+            let Tracked { sides, inspection, datagrams, who, kind, .. } = data;
+            let whose = Whose { key, client_is_low: *client_is_low, who, kind: *kind };
             let mut emitter = Emitter::for_packet(out, whose, packet.time, packet.number, 1)
                 .screened_by(self.screening.as_mut());
             if let Some(inspection) = inspection {
@@ -269,9 +265,9 @@ impl Observer {
         let Some(flow) = self.flows.get_mut(index) else { return };
         let direction = flow.direction(packet.ends.from_low);
         let Flow { key, client_is_low, data, .. } = flow;
-        let Tracked { totals, exchanged, opened, datagrams, who, .. } = data;
+        let Tracked { totals, exchanged, opened, datagrams, who, kind, .. } = data;
         totals[direction.index()].payload += u64::from(udp.payload_length);
-        let whose = Whose { key, client_is_low: *client_is_low, who };
+        let whose = Whose { key, client_is_low: *client_is_low, who, kind: *kind };
         let mut emitter = Emitter::for_packet(out, whose, packet.time, packet.number, 1);
         let is_dns = dns_service(udp).is_some();
         if !*exchanged && !is_dns && totals.iter().all(|side| side.payload > 0) {
@@ -309,8 +305,8 @@ impl Observer {
     ) {
         let Some(flow) = self.flows.get_mut(place) else { return };
         let Flow { key, client_is_low, data, tcp, first, last, first_packet, .. } = flow;
-        let Tracked { totals, opened, sides, inspection, datagrams, who, .. } = data;
-        let whose = Whose { key, client_is_low: *client_is_low, who };
+        let Tracked { totals, opened, sides, inspection, datagrams, who, kind, .. } = data;
+        let whose = Whose { key, client_is_low: *client_is_low, who, kind: *kind };
         let emitter = match cause {
             Cause::Timer(due) => Emitter::for_timer(out, whose, due, packet, *first_packet),
             Cause::Packet(time) => Emitter::for_packet(out, whose, time, packet, 0),

@@ -25,6 +25,8 @@ pub struct Tracked {
     pub settled: bool,
     /// How it began in the capture.
     pub opened: FirstPacket,
+    /// What kind of flow it is.
+    pub kind: Kind,
     /// Each side's bytes in order.
     pub sides: [SideStream; 2],
     /// Made at the first payload of a connection: of a flood of SYNs none has any.
@@ -44,6 +46,11 @@ pub struct Who {
     pub tunnel: Option<Box<Tunnel>>,
     /// VLAN tags of its first packet.
     pub vlan: VlanStack,
+}
+
+/// What else is known of a flow from its first packet; beside other small things, so that it costs no room.
+#[derive(Clone, Copy, Debug)]
+pub struct Kind {
     /// Type and code of an ICMP flow's first message.
     pub icmp: Option<(u8, u8)>,
     /// Whether no claim is about the address of either end, as far as anybody was asked.
@@ -59,18 +66,21 @@ pub struct Whose<'f> {
     pub client_is_low: bool,
     /// What else makes its identity.
     pub who: &'f Who,
+    /// What kind of flow it is.
+    pub kind: Kind,
 }
 
 impl<'f> Whose<'f> {
     /// Those of `flow`.
     pub fn of(flow: &'f Flow<Tracked>) -> Self {
-        Self { key: &flow.key, client_is_low: flow.client_is_low, who: &flow.data.who }
+        let Tracked { who, kind, .. } = &flow.data;
+        Self { key: &flow.key, client_is_low: flow.client_is_low, who, kind: *kind }
     }
 
     /// The identity that observations bear.
     pub fn identity(&self) -> FlowIdentity {
         let mut tuple = self.key.tuple(self.client_is_low);
-        if let Some((kind, code)) = self.who.icmp {
+        if let Some((kind, code)) = self.kind.icmp {
             // In an identity, type and code of the first message stand in the ports' places.
             (tuple.client.port, tuple.server.port) = (kind.into(), code.into());
         }
