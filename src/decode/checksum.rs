@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn sums_of_any_length_are_those_of_words_of_16_bits() {
         let bytes: Vec<u8> =
-            (0..200_u32).map(|at| if at < 64 { 0xff } else { (at * 37 >> 1) as u8 }).collect();
+            (0..200_u32).map(|at| if at < 64 { 0xff } else { ((at * 37) >> 1) as u8 }).collect();
         for start in 0..9 {
             for end in start..bytes.len() {
                 let part = &bytes[start..end];

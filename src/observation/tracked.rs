@@ -108,6 +108,7 @@ pub struct Inspections {
 /// Boxes of flows that ended, for those that begin: they come and go as often as connections do.
 #[derive(Debug, Default)]
 pub struct Spare {
+    #[allow(clippy::vec_box, reason = "flows take the boxes as they are")]
     boxes: Vec<Box<Inspections>>,
 }
 
