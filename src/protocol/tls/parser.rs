@@ -398,7 +398,8 @@ mod tests {
     #[test]
     fn the_first_host_name_counts() {
         let entry = |kind: u8, name: &[u8]| [&[kind, 0, name.len() as u8], name].concat();
-        let named = |entries: &[Vec<u8>]| host_name(&[&[0, 0][..], &entries.concat()].concat());
+        let named =
+            |entries: &[Vec<u8>]| host_name(&[&[0, 0][..], &entries.concat()].concat()).map(<[u8]>::to_vec);
         assert_eq!(named(&[entry(7, b"x"), entry(0, b"a.b"), entry(0, b"c")]), Some(b"a.b".to_vec()));
         assert_eq!(named(&[entry(0, b"")]), Some(Vec::new()));
         assert_eq!(named(&[]), None);
