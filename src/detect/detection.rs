@@ -11,6 +11,7 @@ use super::{
     candidate::{Candidate, Context},
     finding::{Application, Destination, Detector, Finding, IndicatorMatch, Telling},
     indicator,
+    led_there::LedThere,
     recurrence::Recurrences,
     screen, sentence, signature,
 };
@@ -22,7 +23,7 @@ use crate::{
     indicator::{AllowSubject, AsOf, Knowledge, Rung, Severity, Standing},
     limits,
     names::{NameSource, NamedBy, Names},
-    observation::{FlowScreen, Hosts, Observation, Seen},
+    observation::{FlowIdentity, FlowScreen, Hosts, Observation, Seen},
     protocol::dns::NameBuf,
     time::{SECOND, Timestamp},
 };
@@ -64,8 +65,8 @@ pub struct Detection {
     candidates: Vec<Candidate>,
     /// Whether the indicators' filters are asked before the detectors.
     screens: bool,
-    /// Whether a name that may be listed was learned at any time: until then none leads to any flow's end.
-    knows_listed_name: bool,
+    /// Whom names that may be listed led where: no others lead to a listed flow.
+    led_there: LedThere,
     hosts: Hosts,
 }
 
@@ -82,7 +83,7 @@ impl Detection {
             counters: DetectionCounters::default(),
             candidates: Vec::new(),
             screens: true,
-            knows_listed_name: false,
+            led_there: LedThere::default(),
             hosts: Hosts::default(),
         }
     }
@@ -141,15 +142,16 @@ impl Detection {
     /// Whether it is a flow's beginning, exchange or end, and nothing can be said of that.
     #[inline]
     pub fn is_quiet(&self, observation: &Observation<'_>, assets: &Assets, names: &Names) -> bool {
-        let names = self.knows_listed_name.then_some(names);
+        let names = self.led_there.may_hold(&observation.head.flow).then_some(names);
         matches!(observation.seen, Seen::FlowOpened(_) | Seen::Exchange(_) | Seen::FlowClosed(_))
             && self.screens
             && screen::is_unlisted_flow(observation.head, assets, names, &self.knowledge.indicators)
     }
 
-    /// `false` only when no listed name has led any asset anywhere.
-    pub fn knows_listed_name(&self) -> bool {
-        self.knows_listed_name || !self.screens
+    /// `false` only when no listed name has led either end of the flow to the other.
+    #[inline]
+    pub fn may_know_listed_name(&self, flow: &FlowIdentity) -> bool {
+        self.led_there.may_hold(flow) || !self.screens
     }
 
     /// Whether a host name as sent is a package registry's.
@@ -168,8 +170,13 @@ impl Detection {
         }
         let host_may_be_listed = screen::host_of(observation)
             .is_some_and(|host| self.hosts.facts(host, |host| self.knowledge.host(host)).may_be_listed);
-        self.knows_listed_name |=
-            host_may_be_listed || screen::answers_listed_name(observation, &self.knowledge.indicators);
+        let (flow, led_there) = (&observation.head.flow, &mut self.led_there);
+        if host_may_be_listed {
+            led_there.add(flow, flow.tuple.server.address.into());
+        }
+        screen::answers_by_listed_names(observation, &self.knowledge.indicators, |address| {
+            led_there.add(flow, address.into());
+        });
         host_may_be_listed
     }
 

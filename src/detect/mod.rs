@@ -7,6 +7,7 @@ mod candidate;
 mod detection;
 mod finding;
 mod indicator;
+mod led_there;
 mod recurrence;
 mod screen;
 mod sentence;

@@ -3,6 +3,8 @@
 //! Only usual messages are screened ([`Outline`]); whatever is odd goes to the detectors. The question is asked
 //! of the indicators' filters alone, which may let through what is not listed and never hold back what is.
 
+use std::net::IpAddr;
+
 use crate::{
     address::AddressWords,
     asset::Assets,
@@ -115,12 +117,18 @@ pub fn host_of<'o>(observation: &'o Observation<'_>) -> Option<&'o [u8]> {
     }
 }
 
-/// Whether a DNS answer names an address by a name that may be listed. Quiet messages never do.
-pub fn answers_listed_name(observation: &Observation<'_>, indicators: &Indicators) -> bool {
-    let Seen::Dns(dns) = &observation.seen else { return false };
-    let mut is_listed = false;
+/// Calls `each` with the addresses that a DNS answer gives for names that may be listed. Quiet messages have none.
+pub fn answers_by_listed_names(
+    observation: &Observation<'_>,
+    indicators: &Indicators,
+    mut each: impl FnMut(IpAddr),
+) {
+    let Seen::Dns(dns) = &observation.seen else { return };
     if dns.service == DnsService::Dns && dns.message.is_response() {
-        addresses_of_answer(&dns.message, &mut |name, _, _| is_listed |= indicators.may_list_name(name));
+        addresses_of_answer(&dns.message, &mut |name, address, _| {
+            if indicators.may_list_name(name) {
+                each(address);
+            }
+        });
     }
-    is_listed
 }

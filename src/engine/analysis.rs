@@ -184,7 +184,8 @@ impl<'s> Analysis<'s> {
     /// detects anything by.
     #[inline]
     fn is_quiet(&self, observation: &Observation<'_>) -> bool {
-        let is_unlisted_flow = observation.is_unlisted && !self.detection.knows_listed_name();
+        let is_unlisted_flow =
+            observation.is_unlisted && !self.detection.may_know_listed_name(&observation.head.flow);
         let is_unread =
             matches!(observation.seen, observation::Seen::UnlistedHello(_) | observation::Seen::UnreadAnswer);
         (is_unlisted_flow || is_unread) && self.records.is_none()

@@ -1,0 +1,85 @@
+//! Whom a name that may be listed led where: what the names of flows are asked by.
+
+use crate::{
+    address::AddressWords,
+    flow::{FiveTuple, WordHash},
+    observation::FlowIdentity,
+};
+
+/// Words of the bitmap: 8 KiB, which stay near.
+const WORDS: usize = 1 << 10;
+
+/// The pairs of an asset and an address to which a name that may be listed led it. It answers "perhaps" of some more,
+/// of all when there were many thousands, and never forgets.
+#[derive(Debug)]
+pub struct LedThere {
+    bits: Vec<u64>,
+}
+
+impl Default for LedThere {
+    fn default() -> Self {
+        Self { bits: vec![0; WORDS] }
+    }
+}
+
+impl LedThere {
+    /// Notes that a name that may be listed led the flow's client to `address`.
+    pub fn add(&mut self, flow: &FlowIdentity, address: AddressWords) {
+        let (word, bit) = place(flow, flow.tuple.client.address.into(), address);
+        self.bits.get_mut(word).into_iter().for_each(|bits| *bits |= bit);
+    }
+
+    /// `false` only when no such name led either end of the flow to the other.
+    #[inline]
+    pub fn may_hold(&self, flow: &FlowIdentity) -> bool {
+        let FiveTuple { client, server, .. } = &flow.tuple;
+        let (word, bit) = place(flow, client.address.into(), server.address.into());
+        self.bits.get(word).is_none_or(|bits| bits & bit != 0)
+    }
+}
+
+/// The same for both directions.
+#[inline]
+fn place(flow: &FlowIdentity, one: AddressWords, other: AddressWords) -> (usize, u64) {
+    let ([high, low], [other_high, other_low]) = (one.words(), other.words());
+    let hash = WordHash::from(flow.tenant.key).with(low ^ other_low).with(high ^ other_high).finish();
+    ((hash >> 32) as usize % WORDS, 1 << (hash & 63))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        decode::{Tenant, VlanStack},
+        flow::Endpoint,
+    };
+
+    fn flow(client: &str, server: &str, tenant: u64) -> FlowIdentity {
+        let end = |address: &str| Endpoint { address: address.parse().unwrap(), port: 443 };
+        FlowIdentity {
+            id: 1,
+            tuple: FiveTuple { client: end(client), server: end(server), protocol: 6 },
+            tenant: Tenant { key: tenant, ..Tenant::default() },
+            vlan: VlanStack::default(),
+            tunnel: None,
+        }
+    }
+
+    #[test]
+    fn what_was_noted_is_held_either_way_and_little_else() {
+        let mut led_there = LedThere::default();
+        let asked = flow("10.0.0.5", "10.0.0.53", 7);
+        for address in ["192.0.2.1", "2001:db8::1"] {
+            let address: std::net::IpAddr = address.parse().unwrap();
+            assert!(!led_there.may_hold(&flow("10.0.0.5", &address.to_string(), 7)));
+            led_there.add(&asked, address.into());
+            assert!(led_there.may_hold(&flow("10.0.0.5", &address.to_string(), 7)));
+            assert!(led_there.may_hold(&flow(&address.to_string(), "10.0.0.5", 7)));
+            assert!(!led_there.may_hold(&flow("10.0.0.5", &address.to_string(), 8)), "another network");
+        }
+        let held = (0..1000).filter(|number| {
+            led_there.may_hold(&flow("10.0.0.5", &format!("198.51.{}.{}", number / 250, number % 250), 7))
+        });
+        assert!(held.count() < 5);
+    }
+}
