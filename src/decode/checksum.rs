@@ -20,9 +20,12 @@ pub(super) fn of(bytes: &[u8]) -> u16 {
 /// Whether the checksum of an IPv4 header without options is right: [`of`] for the one length that matters.
 #[inline]
 pub(super) fn is_right(header: &[u8; 20]) -> bool {
-    let (words, _) = header.as_chunks::<4>();
-    let total: u64 = words.iter().map(|&word| u64::from(u32::from_ne_bytes(word))).sum();
-    fold(total) == 0xffff
+    let &[a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t] = header;
+    let (sum, carry) = u64::from_ne_bytes([a, b, c, d, e, f, g, h])
+        .overflowing_add(u64::from_ne_bytes([i, j, k, l, m, n, o, p]));
+    let last = u64::from(u32::from_ne_bytes([q, r, s, t])) + u64::from(carry);
+    // The halves of the sum, so that nothing is carried away.
+    fold((sum >> 32) + (sum & 0xffff_ffff) + last) == 0xffff
 }
 
 /// Verifies the checksum field that `segment` (header and payload) has at `field`.

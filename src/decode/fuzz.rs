@@ -52,7 +52,7 @@ pub(super) fn check_frame(link: LinkType, frame: &[u8], options: &DecodeOptions)
 
 /// What a plain frame says of itself in short is what it is decoded to.
 fn assert_plain(plain: &Plain<'_>, decoded: &Decoded<'_>) {
-    assert!(plain.segment().is_some() != plain.udp().is_some(), "one of the two");
+    assert!(plain.tcp_flags().is_some() != plain.udp().is_some(), "one of the two");
     assert!(decoded.network.is_some(), "a plain frame without IP");
     let Some(network) = decoded.network else { return };
     let (source, destination) = match plain.ends() {
@@ -63,20 +63,19 @@ fn assert_plain(plain: &Plain<'_>, decoded: &Decoded<'_>) {
             ((Ipv6Addr::from(source).into(), from), (Ipv6Addr::from(destination).into(), to))
         }
     };
-    let (transport, segment, datagram) = (decoded.transport, plain.segment(), plain.udp());
-    assert!(matches!(transport, Transport::Tcp(_)) == segment.is_some(), "{transport:?}");
-    assert!(matches!(transport, Transport::Udp(_)) == datagram.is_some(), "{transport:?}");
-    let ports = match (transport, segment, datagram) {
-        (Transport::Tcp(tcp), Some(segment), None) => {
-            assert_eq!((tcp.flags, tcp.payload_length), (segment.flags, segment.payload_length));
-            (tcp.source_port, tcp.destination_port)
+    assert_eq!((plain.transport(), plain.vlan()), (decoded.transport, decoded.vlan));
+    let (ports, payload_length) = match decoded.transport {
+        Transport::Tcp(tcp) => {
+            assert_eq!(plain.tcp_flags(), Some(tcp.flags));
+            ((tcp.source_port, tcp.destination_port), tcp.payload_length)
         }
-        (Transport::Udp(udp), None, Some(same)) => {
-            assert_eq!(udp, same);
-            (udp.source_port, udp.destination_port)
+        Transport::Udp(udp) => {
+            assert_eq!(plain.udp(), Some(udp));
+            ((udp.source_port, udp.destination_port), udp.payload_length)
         }
         _ => return,
     };
+    assert_eq!(plain.payload_length(), payload_length);
     assert_eq!((source, destination), ((network.source, ports.0), (network.destination, ports.1)));
     assert_eq!((plain.protocol(), plain.is_v6()), (network.protocol, network.source.is_ipv6()));
     assert_eq!(plain.has_wrong_checksum(), decoded.has_wrong_checksum());

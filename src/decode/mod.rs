@@ -35,7 +35,7 @@ use walk::{Next, Walk};
 pub use anomaly::{Anomalies, Anomaly, Layer, Stop, StopReason};
 pub use link::LinkType;
 pub use packet::{Decoded, Fragment, Network, TcpView, Transport, Tunnel, TunnelKind, UdpView, VlanStack};
-pub use plain::{Plain, PlainEnds, PlainSegment};
+pub use plain::{Plain, PlainEnds};
 pub use tenant::{Tenant, TenantKind};
 
 /// What decoding does beyond the plain walk; the default is nothing.

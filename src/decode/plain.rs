@@ -42,21 +42,6 @@ enum TransportHeader<'a> {
     Udp(&'a [u8; UDP_HEADER]),
 }
 
-/// A plain TCP segment without its addresses.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct PlainSegment {
-    /// As [`TcpView::flags`].
-    pub flags: u8,
-    /// Bytes of its payload.
-    pub payload_length: u32,
-    /// Whether the addresses are IPv6.
-    pub is_v6: bool,
-    /// Whether it has a VLAN tag.
-    pub is_tagged: bool,
-    /// Whether the IPv4 header's checksum was verified and is wrong.
-    pub has_wrong_ipv4_checksum: bool,
-}
-
 /// Source and destination of a plain frame, addresses as numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PlainEnds {
@@ -157,17 +142,20 @@ impl<'a> Plain<'a> {
         self.wrong_checksum
     }
 
-    /// What a connection that is known wants to know of the TCP segment, if it is one.
+    /// A TCP segment's flags, as [`TcpView::flags`].
     #[inline]
-    pub fn segment(&self) -> Option<PlainSegment> {
-        let TransportHeader::Tcp(header) = self.transport else { return None };
-        Some(PlainSegment {
-            flags: header[13],
-            payload_length: self.payload().len() as u32,
-            is_v6: self.is_v6(),
-            is_tagged: self.is_tagged(),
-            has_wrong_ipv4_checksum: self.wrong_checksum,
-        })
+    pub const fn tcp_flags(&self) -> Option<u8> {
+        match self.transport {
+            TransportHeader::Tcp(header) => Some(header[13]),
+            TransportHeader::Udp(_) => None,
+        }
+    }
+
+    /// Bytes of the payload.
+    #[inline]
+    pub const fn payload_length(&self) -> u32 {
+        // The header's bytes are among the segment's, which come from a length of 16 bits.
+        self.segment.len() as u32 - self.payload_at as u32
     }
 
     /// The UDP datagram, if it is one.
@@ -194,6 +182,24 @@ impl<'a> Plain<'a> {
         checksum::verify_between(addresses, self.protocol(), self.segment, at) == checksum::Verdict::Wrong
     }
 
+    /// The TCP segment or UDP datagram.
+    #[inline]
+    pub fn transport(&self) -> Transport<'a> {
+        match self.transport {
+            TransportHeader::Tcp(header) => Transport::Tcp(self.tcp_view(header)),
+            TransportHeader::Udp(header) => Transport::Udp(self.udp_view(header)),
+        }
+    }
+
+    /// The frame's VLAN.
+    pub fn vlan(&self) -> VlanStack {
+        let mut vlan = VlanStack::default();
+        if let Some(tag) = self.vlan {
+            vlan.push(tag);
+        }
+        vlan
+    }
+
     /// All that decoding the frame gives.
     pub fn decoded(&self) -> Decoded<'a> {
         let network = match self.network {
@@ -218,14 +224,7 @@ impl<'a> Plain<'a> {
                 }
             }
         };
-        let transport = match self.transport {
-            TransportHeader::Tcp(header) => Transport::Tcp(self.tcp_view(header)),
-            TransportHeader::Udp(header) => Transport::Udp(self.udp_view(header)),
-        };
-        let mut vlan = VlanStack::default();
-        if let Some(tag) = self.vlan {
-            vlan.push(tag);
-        }
+        let (transport, vlan) = (self.transport(), self.vlan());
         let mut anomalies = Anomalies::default();
         if self.wrong_checksum {
             anomalies.add(Anomaly::Ipv4Checksum);
@@ -239,6 +238,7 @@ impl<'a> Plain<'a> {
         self.segment.get(usize::from(self.payload_at)..).unwrap_or_default()
     }
 
+    #[inline]
     fn tcp_view(&self, header: &[u8; 20]) -> TcpView<'a> {
         let payload = self.payload();
         TcpView {

@@ -209,9 +209,12 @@ impl Names {
 
 /// A host name from the wire in its normal form; `None` for an address or what cannot be a name.
 fn host_name(text: &[u8]) -> Option<NameBuf> {
-    let plain = std::str::from_utf8(text).unwrap_or_default();
-    if plain.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() {
-        return None;
+    // An address has a colon, or ends in a digit, perhaps in a bracket.
+    if text.last().is_none_or(|last| last.is_ascii_digit() || *last == b']') || text.contains(&b':') {
+        let plain = std::str::from_utf8(text).unwrap_or_default();
+        if plain.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() {
+            return None;
+        }
     }
     NameBuf::from_text(text)
 }

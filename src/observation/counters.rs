@@ -1,7 +1,7 @@
 //! What an observer counted: every frame has a named fate.
 
 use crate::{
-    decode::{Anomaly, Decoded, Plain, PlainSegment, StopReason, Transport, TunnelKind},
+    decode::{Anomaly, Decoded, Plain, StopReason, Transport, TunnelKind},
     flow::{FragmentCounters, ReassemblyCounters, TableCounters},
     source::Frame,
 };
@@ -123,36 +123,21 @@ impl Counters {
         self.datagram(decoded);
     }
 
-    /// The same for a plain TCP segment.
+    /// The same for a plain frame.
     #[inline]
-    pub fn plain_segment(&mut self, frame: &Frame<'_>, segment: &PlainSegment) {
-        self.plain(frame, segment.is_v6, segment.is_tagged, segment.has_wrong_ipv4_checksum);
-        self.protocols[2] += 1;
-    }
-
-    /// The same for a plain UDP datagram.
-    #[inline]
-    pub fn plain_datagram(&mut self, frame: &Frame<'_>, plain: &Plain<'_>) {
-        self.plain(frame, plain.is_v6(), plain.is_tagged(), plain.has_wrong_ipv4_checksum());
-        self.protocols[3] += 1;
-    }
-
-    #[inline]
-    fn plain(&mut self, frame: &Frame<'_>, is_v6: bool, is_tagged: bool, has_wrong_checksum: bool) {
+    pub fn plain(&mut self, frame: &Frame<'_>, plain: &Plain<'_>) {
         self.frames += 1;
         self.bytes += frame.bytes.len() as u64;
         self.decoded += 1;
-        self.vlans[0] += u64::from(is_tagged);
-        self.protocols[usize::from(is_v6)] += 1;
-        self.bad_ipv4_checksums += u64::from(has_wrong_checksum);
+        self.vlans[0] += u64::from(plain.is_tagged());
+        self.protocols[usize::from(plain.is_v6())] += 1;
+        self.protocols[if plain.tcp_flags().is_some() { 2 } else { 3 }] += 1;
+        self.bad_ipv4_checksums += u64::from(plain.has_wrong_ipv4_checksum());
     }
 
-    /// Verifies the checksum of a TCP segment or UDP datagram whose payload is to be read.
-    pub fn verify_checksum(&mut self, decoded: &Decoded<'_>) {
-        let udp = usize::from(matches!(decoded.transport, Transport::Udp(_)));
-        if let Some(count) = self.bad_checksums.get_mut(udp) {
-            *count += u64::from(decoded.has_wrong_checksum());
-        }
+    /// Counts a checksum that was verified, because the payload is read.
+    pub fn checksum(&mut self, transport: &Transport<'_>, is_wrong: bool) {
+        self.bad_checksums[usize::from(matches!(transport, Transport::Udp(_)))] += u64::from(is_wrong);
     }
 
     /// Counts the headers of a datagram, in a frame or put together from fragments.

@@ -6,7 +6,7 @@ use super::{
     vocabulary::DnsService,
 };
 use crate::{
-    decode::{self, Decoded, Plain, PlainEnds, PlainSegment, TcpView, Transport, UdpView},
+    decode::{self, Decoded, Plain, PlainEnds, TcpView, Transport, Tunnel, UdpView, VlanStack},
     flow::{Direction, Endpoint, FiveTuple, FlowKey, StableHash},
     protocol::dns::Places,
     source::Frame,
@@ -58,10 +58,8 @@ pub(super) const AHEAD: usize = 32;
 pub(super) struct Ahead<'a> {
     pub(super) frame: Frame<'a>,
     pub(super) reading: Reading,
-    /// Of a plain TCP segment.
-    pub(super) segment: PlainSegment,
-    /// Of a plain UDP datagram.
-    pub(super) datagram: Option<Plain<'a>>,
+    /// Of a plain frame.
+    pub(super) plain: Option<Plain<'a>>,
     pub(super) share: Share,
     /// Where the frame is ours.
     pub(super) ends: Ends,
@@ -83,8 +81,7 @@ impl<'a> From<Frame<'a>> for Ahead<'a> {
         Self {
             frame,
             reading: Reading::Datagram,
-            segment: PlainSegment::default(),
-            datagram: None,
+            plain: None,
             share: Share::Everybodys,
             ends: Ends::default(),
         }
@@ -115,16 +112,11 @@ impl Observer {
                     PlainEnds::V4(source, destination) => FlowKey::v4(source, destination, protocol),
                     PlainEnds::V6(source, destination) => FlowKey::v6(source, destination, protocol),
                 };
-                match plain.segment() {
-                    Some(segment) => {
-                        (ahead.reading, ahead.segment) = (Reading::Segment, segment);
-                        ahead.share = self.take_on(ends, None);
-                    }
-                    None => {
-                        (ahead.reading, ahead.datagram) = (Reading::Datagram, Some(plain));
-                        ahead.share = self.take_on(ends, plain.udp().as_ref());
-                    }
-                }
+                (ahead.reading, ahead.share) = match plain.udp() {
+                    None => (Reading::Segment, self.take_on(ends, None)),
+                    Some(udp) => (Reading::Datagram, self.take_on(ends, Some(&udp))),
+                };
+                ahead.plain = Some(plain);
             }
             None => self.look_deeper(ahead, layers),
         }
@@ -185,7 +177,46 @@ pub(super) struct Packet<'a> {
     pub(super) time: Timestamp,
     pub(super) wire_length: u32,
     pub(super) ends: &'a Ends,
-    pub(super) decoded: &'a Decoded<'a>,
+    pub(super) transport: Transport<'a>,
+    pub(super) carrier: Carrier<'a>,
+}
+
+/// What carries a packet: the frame, or whatever it is in.
+#[derive(Clone, Copy)]
+pub(super) enum Carrier<'a> {
+    Plain(&'a Plain<'a>),
+    Layers(&'a Decoded<'a>),
+}
+
+impl<'a> Carrier<'a> {
+    pub(super) fn transport(self) -> Transport<'a> {
+        match self {
+            Self::Plain(plain) => plain.transport(),
+            Self::Layers(decoded) => decoded.transport,
+        }
+    }
+
+    pub(super) fn vlan(self) -> VlanStack {
+        match self {
+            Self::Plain(plain) => plain.vlan(),
+            Self::Layers(decoded) => decoded.vlan,
+        }
+    }
+
+    pub(super) const fn tunnel(self) -> Option<Tunnel> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Layers(decoded) => decoded.tunnel,
+        }
+    }
+
+    /// As [`Decoded::has_wrong_checksum`].
+    pub(super) fn has_wrong_checksum(self) -> bool {
+        match self {
+            Self::Plain(plain) => plain.has_wrong_checksum(),
+            Self::Layers(decoded) => decoded.has_wrong_checksum(),
+        }
+    }
 }
 
 /// Which way a DNS datagram goes, and between whom.
@@ -202,7 +233,7 @@ pub(super) fn dns_tuple(udp: &UdpView<'_>, ends: &Ends) -> (Direction, FiveTuple
 /// Whether a packet of no known flow shows none: a reset is the last that is heard of a connection, or
 /// answers a stray. Only the one that refuses a SYN (RFC 9293 section 3.10.7.1) shows who called.
 pub(super) fn is_stray(packet: &Packet<'_>) -> bool {
-    matches!(&packet.decoded.transport,
+    matches!(&packet.transport,
         Transport::Tcp(tcp) if tcp.has(TcpView::RST) && !(tcp.has(TcpView::ACK) && tcp.sequence == 0))
 }
 

@@ -14,9 +14,10 @@ use super::{
 use crate::{
     decode::{TcpView, Transport, UdpView},
     flow::{Flow, FlowTable, Piece, ReassemblyBudget, SideStream, TcpState, TcpTracker},
+    limits,
     protocol::Need,
     source::Frame,
-    time::Timestamp,
+    time::{SECOND, Timestamp},
 };
 
 impl Observer {
@@ -38,7 +39,8 @@ impl Observer {
             || flags & TcpView::ACK == 0
             || flags & !PLAIN != 0
             || flow.key != ends.key
-            || flow.deadline() <= self.clock
+            // Settled is an established connection.
+            || self.clock.since(flow.touched) >= limits::TCP_ESTABLISHED_TIMEOUT * SECOND
         {
             return false;
         }
@@ -90,7 +92,7 @@ impl Observer {
         if deadline <= self.clock {
             return Some((FlowEnd::Timeout, Cause::Timer(deadline)));
         }
-        let Transport::Tcp(tcp) = &packet.decoded.transport else { return None };
+        let Transport::Tcp(tcp) = &packet.transport else { return None };
         let reopened = flow.tcp.is_reopened_by(tcp, flow.direction(packet.ends.from_low));
         reopened.then_some((FlowEnd::Reused, Cause::Packet(packet.time)))
     }
@@ -101,7 +103,7 @@ impl Observer {
             self.close(old, FlowEnd::Evicted, Cause::Packet(packet.time), packet.number, out);
         }
         let Ends { key, from_low, .. } = packet.ends;
-        let (opened, sender_is_client) = match &packet.decoded.transport {
+        let (opened, sender_is_client) = match &packet.transport {
             Transport::Tcp(tcp) if tcp.has(TcpView::SYN) => {
                 let answer = tcp.has(TcpView::ACK);
                 (if answer { FirstPacket::SynAck } else { FirstPacket::Syn }, !answer)
@@ -111,12 +113,12 @@ impl Observer {
             Transport::Tcp(_) => (FirstPacket::Midstream, !is_server_port(packet)),
             _ => (FirstPacket::Datagram, !is_server_port(packet)),
         };
-        let icmp = match &packet.decoded.transport {
+        let icmp = match &packet.transport {
             Transport::Icmp { kind, code, .. } => Some((*kind, *code)),
             _ => None,
         };
         // Where DNS flows are followed only for the sake of records, identity must not depend on it.
-        let is_dns = matches!(&packet.decoded.transport, Transport::Udp(udp) if dns_service(udp).is_some());
+        let is_dns = matches!(&packet.transport, Transport::Udp(udp) if dns_service(udp).is_some());
         let id = if is_dns { dns_flow_id(key) } else { flow_id(key, packet.time) };
         let is_unlisted = self.screening.as_ref().is_some_and(|screening| screening.is_unlisted(key));
         let flow = Flow {
@@ -136,7 +138,7 @@ impl Observer {
                 sides: Default::default(),
                 inspection: None,
                 datagrams: DatagramInspection::default(),
-                who: Who { id, tunnel: packet.decoded.tunnel.map(Box::new), vlan: packet.decoded.vlan },
+                who: Who { id, tunnel: packet.carrier.tunnel().map(Box::new), vlan: packet.carrier.vlan() },
             },
         };
         let index = self.flows.insert(flow, hash);
@@ -199,7 +201,7 @@ impl Observer {
         }
         if tcp.payload_length > 0 && sides[here].is_wanted() {
             if self.options.decode.checksums {
-                self.counters.verify_checksum(packet.decoded);
+                self.counters.checksum(&packet.transport, packet.carrier.has_wrong_checksum());
             }
             let side = &mut sides[here];
             let mut need = Need::More;
@@ -275,7 +277,7 @@ impl Observer {
             emitter.exchange(direction, *opened, roles_of(*opened, None, datagrams));
         }
         if self.options.decode.checksums && datagrams.is_wanted() {
-            self.counters.verify_checksum(packet.decoded);
+            self.counters.checksum(&packet.transport, packet.carrier.has_wrong_checksum());
         }
         if is_dns {
             self.counters.dns_messages += 1;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::{
     batch::ObservationBatch,
     counters::Counters,
-    ends::{AHEAD, Ahead, Ends, Packet, Reading, Share, dns_flow_id, dns_tuple},
+    ends::{AHEAD, Ahead, Carrier, Ends, Packet, Reading, Share, dns_flow_id, dns_tuple},
     flow_packets::Cause,
     holders::Holders,
     hosts::{FlowScreen, FlowScreening},
@@ -235,31 +235,22 @@ impl Observer {
     /// A plain TCP segment: what usual traffic mostly consists of, done with its headers alone where it can be.
     #[inline(always)]
     fn plain_segment(&mut self, ahead: &Ahead<'_>, out: &mut ObservationBatch) {
-        let Ahead { frame, segment, ends, .. } = ahead;
-        if self.settled_segment(frame, segment.flags, segment.payload_length, ends) {
-            self.counters.plain_segment(frame, segment);
-        } else {
-            self.plain_packet(ahead, out);
+        let Ahead { frame, plain: Some(plain), ends, .. } = ahead else { return };
+        self.counters.plain(frame, plain);
+        let is_settled = plain
+            .tcp_flags()
+            .is_some_and(|flags| self.settled_segment(frame, flags, plain.payload_length(), ends));
+        if !is_settled {
+            self.packet(frame, Carrier::Plain(plain), ends, out);
         }
-    }
-
-    /// A plain frame that is decoded after all; its headers were read a moment ago.
-    fn plain_packet(&mut self, ahead: &Ahead<'_>, out: &mut ObservationBatch) {
-        let frame = &ahead.frame;
-        let decoded = decode::decode(frame.link, frame.bytes, frame.wire_length, &self.options.decode);
-        self.counters.frame(frame, &decoded);
-        self.packet(frame, &decoded, &ahead.ends, out);
     }
 
     /// A plain UDP datagram.
     fn plain_datagram(&mut self, ahead: &Ahead<'_>, screen: Option<&dyn Screen>, out: &mut ObservationBatch) {
-        let Ahead { frame, ends, datagram, .. } = ahead;
-        if let Some(plain) = datagram
-            && self.is_quiet(frame, plain.udp(), || plain.has_wrong_checksum(), ends, screen, out)
-        {
-            self.counters.plain_datagram(frame, plain);
-        } else {
-            self.plain_packet(ahead, out);
+        let Ahead { frame, plain: Some(plain), ends, .. } = ahead else { return };
+        self.counters.plain(frame, plain);
+        if !self.is_quiet(frame, plain.udp(), || plain.has_wrong_checksum(), ends, screen, out) {
+            self.packet(frame, Carrier::Plain(plain), ends, out);
         }
     }
 
@@ -289,7 +280,7 @@ impl Observer {
             _ => false,
         };
         if !is_done {
-            self.packet(frame, decoded, ends, out);
+            self.packet(frame, Carrier::Layers(decoded), ends, out);
         }
     }
 
@@ -337,7 +328,7 @@ impl Observer {
     ) {
         let (Transport::Fragment { payload }, Some(network)) = (&decoded.transport, &decoded.network) else {
             if let (Share::Ours, ends) = self.ends(decoded) {
-                self.packet(frame, decoded, &ends, out);
+                self.packet(frame, Carrier::Layers(decoded), &ends, out);
             }
             return;
         };
@@ -356,7 +347,7 @@ impl Observer {
             {
                 let start = decode::decode_datagram(decoded, payload);
                 if let (Share::Ours, ends) = self.ends(&start) {
-                    self.packet(frame, &start, &ends, out);
+                    self.packet(frame, Carrier::Layers(&start), &ends, out);
                 }
             }
             FragmentOutcome::Complete(_) | FragmentOutcome::Pending | FragmentOutcome::Rejected(_) => {}
@@ -389,14 +380,14 @@ impl Observer {
         self.expired = expired;
     }
 
-    fn packet(&mut self, frame: &Frame<'_>, decoded: &Decoded<'_>, ends: &Ends, out: &mut ObservationBatch) {
-        let packet =
-            Packet { number: frame.number, time: frame.time, wire_length: frame.wire_length, ends, decoded };
-        if let (Transport::Udp(udp), Some((service, _))) = (&decoded.transport, ends.dns) {
+    fn packet(&mut self, frame: &Frame<'_>, carrier: Carrier<'_>, ends: &Ends, out: &mut ObservationBatch) {
+        let Frame { number, time, wire_length, .. } = *frame;
+        let packet = Packet { number, time, wire_length, ends, transport: carrier.transport(), carrier };
+        if let (Transport::Udp(udp), Some((service, _))) = (&packet.transport, ends.dns) {
             return self.dns_datagram(&packet, udp, service, out);
         }
         let Some(index) = self.flow_of(&packet, out) else { return };
-        match &decoded.transport {
+        match &packet.transport {
             Transport::Tcp(tcp) => self.segment(&packet, index, tcp, out),
             Transport::Udp(udp) => self.datagram(&packet, index, udp, out),
             _ => {}
@@ -413,15 +404,15 @@ impl Observer {
     ) {
         let Ends { key, .. } = packet.ends;
         if self.options.decode.checksums {
-            self.counters.verify_checksum(packet.decoded);
+            self.counters.checksum(&packet.transport, packet.carrier.has_wrong_checksum());
         }
         let (direction, tuple) = dns_tuple(udp, packet.ends);
         let flow = FlowIdentity {
             id: dns_flow_id(key),
             tuple,
             tenant: key.tenant(),
-            vlan: packet.decoded.vlan,
-            tunnel: packet.decoded.tunnel,
+            vlan: packet.carrier.vlan(),
+            tunnel: packet.carrier.tunnel(),
         };
         self.counters.dns_messages += 1;
         let order = Order { packet: packet.number, by_packet: true, due: 0, sequence: 0 };
