@@ -64,7 +64,7 @@ fn events(frames: &FrameBatch, shards: u64, shortcuts: bool, with_records: bool)
         }
         let (mut middle, mut end) = (ObservationBatch::default(), ObservationBatch::default());
         let screen = (shortcuts && !with_records).then_some(&KNOWLEDGE.indicators as &dyn Screen);
-        observer.observe(frames, None, screen, &mut middle);
+        observer.observe(frames, None, None, screen, &mut middle);
         while observer.finish(&mut end) {}
         seen.push(middle);
         ends.push(end);

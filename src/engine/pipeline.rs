@@ -13,7 +13,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use super::analysis::Analysis;
 use crate::{
     indicator::Knowledge,
-    observation::{FlowScreen, ObservationBatch, Observer, ObserverOptions, Screen, add_counters},
+    observation::{FlowScreen, ObservationBatch, Observer, ObserverOptions, Screen, Shares, add_counters},
     output::OutputError,
     source::{Filter, FilterError, FrameBatch, Timeline},
     time::Timestamp,
@@ -79,7 +79,7 @@ pub fn run(
     let mut workers = (0..shards).map(worker).collect::<Result<Vec<_>, FilterError>>()?;
     match workers.as_mut_slice() {
         [only] => Ok(alone(timeline, only, &options.packets, analysis)?),
-        _ => Ok(together(timeline, workers, &options.packets, analysis)?),
+        _ => Ok(together(timeline, workers, options, analysis)?),
     }
 }
 
@@ -91,9 +91,9 @@ struct Worker {
 }
 
 impl Worker {
-    fn observe(&mut self, frames: &FrameBatch, out: &mut ObservationBatch) {
+    fn observe(&mut self, frames: &FrameBatch, shares: Option<&Shares>, out: &mut ObservationBatch) {
         let screen = self.knowledge.as_ref().map(|knowledge| &knowledge.indicators as &dyn Screen);
-        self.observer.observe(frames, self.filter.as_mut(), screen, out);
+        self.observer.observe(frames, shares, self.filter.as_mut(), screen, out);
     }
 
     fn finished(&self) -> Finished {
@@ -113,7 +113,7 @@ fn alone(
         packets.fetch_add(frames.len() as u64, Ordering::Relaxed);
         let [observations] = &mut batch;
         observations.clear();
-        worker.observe(&frames, observations);
+        worker.observe(&frames, None, observations);
         analysis.take(&batch)?;
     }
     loop {
@@ -127,19 +127,24 @@ fn alone(
     }
 }
 
+/// A batch of frames and whose they are.
+type SharedFrames = (FrameBatch, Shares);
+
 /// A reader, several workers, and detection in this thread.
 fn together(
     timeline: &mut Timeline,
     workers: Vec<Worker>,
-    packets: &AtomicU64,
+    options: &PipelineOptions,
     analysis: &mut Analysis<'_>,
 ) -> Result<Finished, OutputError> {
+    let sharing = ObserverOptions { shards: workers.len() as u64, ..options.observer };
+    let packets = &options.packets;
     thread::scope(|scope| {
         let mut to_workers = Vec::new();
         let mut from_workers = Vec::new();
         let mut running = Vec::new();
         for worker in workers {
-            let (frames_out, frames_in) = bounded::<Arc<FrameBatch>>(WAITING);
+            let (frames_out, frames_in) = bounded::<Arc<SharedFrames>>(WAITING);
             let (observations_out, observations_in) = bounded(WAITING);
             let (recycle_out, recycle_in) = bounded(WAITING);
             to_workers.push(frames_out);
@@ -149,7 +154,8 @@ fn together(
         scope.spawn(move || {
             while let Some(frames) = timeline.next_batch() {
                 packets.fetch_add(frames.len() as u64, Ordering::Relaxed);
-                let frames = Arc::new(frames);
+                let shares = Shares::of(&frames, &sharing);
+                let frames = Arc::new((frames, shares));
                 // A worker that is gone cannot be served: detection has stopped.
                 if to_workers.iter().any(|worker| worker.send(Arc::clone(&frames)).is_err()) {
                     return;
@@ -191,7 +197,7 @@ fn together(
 
 fn work(
     mut worker: Worker,
-    frames: &Receiver<Arc<FrameBatch>>,
+    frames: &Receiver<Arc<SharedFrames>>,
     observations: &Sender<ObservationBatch>,
     recycled: &Receiver<ObservationBatch>,
 ) -> Finished {
@@ -202,7 +208,8 @@ fn work(
     };
     for batch in frames {
         let mut out = fresh();
-        worker.observe(&batch, &mut out);
+        let (frames, shares) = &*batch;
+        worker.observe(frames, Some(shares), &mut out);
         if observations.send(out).is_err() {
             return worker.finished();
         }

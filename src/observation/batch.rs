@@ -1,6 +1,6 @@
 //! Observations in batches: one arena for messages, small owned values for the rest.
 
-use std::{cmp::Reverse, collections::BinaryHeap, ops::Range, sync::Arc};
+use std::{ops::Range, sync::Arc};
 
 use super::{
     tls_told::Told,
@@ -342,16 +342,25 @@ pub fn merge_in_order<'b>(batches: &'b [ObservationBatch], mut each: impl FnMut(
         return only.each_in_order(each);
     }
     let mut cursors = vec![Cursor::default(); batches.len()];
-    let head = |cursor: &Cursor, number: usize| {
-        let (order, is_quiet) = cursor.next_order(batches.get(number)?)?;
-        Some(Reverse((order, number, is_quiet)))
-    };
-    let mut heads: BinaryHeap<_> =
-        cursors.iter().enumerate().filter_map(|(number, cursor)| head(cursor, number)).collect();
-    while let Some(Reverse((_, number, is_quiet))) = heads.pop() {
-        if let (Some(cursor), Some(batch)) = (cursors.get_mut(number), batches.get(number)) {
-            cursor.step(batch, is_quiet, &mut each);
-            heads.extend(head(cursor, number));
+    let next = |cursors: &[Cursor], number: usize| cursors.get(number)?.next_order(batches.get(number)?);
+    let mut heads: Vec<_> = (0..batches.len()).map(|number| next(&cursors, number)).collect();
+    // Few workers, and each mostly has several items in a row: nothing more than a look at all is worth it.
+    while let Some((_, number)) = least(&heads, None) {
+        let bound = least(&heads, Some(number));
+        while let Some((order, is_quiet)) = heads.get(number).copied().flatten()
+            && bound.is_none_or(|bound| (order, number) < bound)
+        {
+            if let (Some(cursor), Some(batch)) = (cursors.get_mut(number), batches.get(number)) {
+                cursor.step(batch, is_quiet, &mut each);
+            }
+            let following = next(&cursors, number);
+            heads.get_mut(number).into_iter().for_each(|head| *head = following);
         }
     }
+}
+
+/// The least of the heads and whose it is, but for one.
+fn least(heads: &[Option<(Order, bool)>], but: Option<usize>) -> Option<(Order, usize)> {
+    let others = heads.iter().enumerate().filter(|(number, _)| Some(*number) != but);
+    others.filter_map(|(number, head)| Some((head.as_ref()?.0, number))).min()
 }

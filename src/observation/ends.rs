@@ -107,11 +107,7 @@ impl Observer {
         match Plain::of(link, bytes, wire_length, &self.options.decode).filter(|_| self.options.shortcuts) {
             Some(plain) => {
                 let ends = &mut ahead.ends;
-                let protocol = plain.protocol();
-                (ends.key, ends.from_low) = match plain.ends() {
-                    PlainEnds::V4(source, destination) => FlowKey::v4(source, destination, protocol),
-                    PlainEnds::V6(source, destination) => FlowKey::v6(source, destination, protocol),
-                };
+                (ends.key, ends.from_low) = key_of(&plain);
                 (ahead.reading, ahead.share) = match plain.udp() {
                     None => (Reading::Segment, self.take_on(ends, None)),
                     Some(udp) => (Reading::Datagram, self.take_on(ends, Some(&udp))),
@@ -168,6 +164,15 @@ impl Observer {
             dns_service(udp).map(|service| (service, None))
         };
         dns.filter(|(service, _)| !self.options.dns_flows || *service != DnsService::Dns)
+    }
+}
+
+/// The key of a plain frame's flow, and whether its lower end sent the frame.
+#[inline(always)]
+pub(super) fn key_of(plain: &Plain<'_>) -> (FlowKey, bool) {
+    match plain.ends() {
+        PlainEnds::V4(source, destination) => FlowKey::v4(source, destination, plain.protocol()),
+        PlainEnds::V6(source, destination) => FlowKey::v6(source, destination, plain.protocol()),
     }
 }
 

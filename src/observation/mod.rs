@@ -14,6 +14,7 @@ mod holders;
 mod hosts;
 mod inspection;
 mod observer;
+mod shares;
 mod tls_told;
 mod tracked;
 mod vocabulary;
@@ -25,6 +26,7 @@ pub use batch::{Item, ObservationBatch, merge_in_order};
 pub use counters::{Counters, add_counters};
 pub use hosts::{FlowScreen, HostFacts, Hosts};
 pub use observer::{Asked, Observer, ObserverOptions, Screen};
+pub use shares::Shares;
 pub use vocabulary::{
     CertificatesSeen, DnsSeen, DnsService, FirstPacket, FlowClosed, FlowEnd, FlowIdentity, Head, HelloSeen,
     KeptDns, Observation, Order, QuietDns, QuietHead, Seen, SideTotals,

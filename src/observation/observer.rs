@@ -13,6 +13,7 @@ use super::{
     flow_packets::Cause,
     holders::Holders,
     hosts::{FlowScreen, FlowScreening},
+    shares::Shares,
     tracked::{Spare, Tracked},
     vocabulary::{DnsService, FlowEnd, FlowIdentity, Head, Order, QuietDns},
 };
@@ -136,26 +137,31 @@ impl Observer {
 
     /// Reads a batch of frames and adds what they show to `out`, in order; with a filter, only those that
     /// match it. Packet time goes on by all of them. With a screen, usual DNS messages of which it says so are
-    /// told as quiet ones.
+    /// told as quiet ones. Where the observers share the work, `shares` spares each the others' frames.
     pub fn observe(
         &mut self,
         frames: &FrameBatch,
+        shares: Option<&Shares>,
         mut filter: Option<&mut Filter>,
         screen: Option<&dyn Screen>,
         out: &mut ObservationBatch,
     ) {
-        let mut rest = frames.frames();
+        let mut rest = frames.frames().enumerate();
         let (mut ahead, mut layers) = (Vec::<Ahead<'_>>::with_capacity(AHEAD), Vec::new());
         loop {
             let mut count = 0;
             layers.clear();
-            for frame in rest.by_ref().take(AHEAD) {
+            for (index, frame) in rest.by_ref().take(AHEAD) {
                 if ahead.len() == count {
                     ahead.push(frame.into());
                 }
                 if let Some(ahead) = ahead.get_mut(count) {
                     ahead.frame = frame;
-                    self.look(ahead, &mut layers);
+                    if shares.is_some_and(|shares| shares.is_others(index, self.options.shard)) {
+                        ahead.share = Share::Others;
+                    } else {
+                        self.look(ahead, &mut layers);
+                    }
                 }
                 count += 1;
             }
