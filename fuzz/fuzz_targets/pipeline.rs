@@ -7,13 +7,15 @@
 use std::sync::{Arc, LazyLock};
 
 use callhome::{
+    asset::Assets,
     decode::LinkType,
     detect::Detection,
     event::{self, EventOptions, Records},
-    asset::Assets,
     indicator::{AsOf, Knowledge, load_builtin},
     names::Names,
-    observation::{FlowScreen, Item, ObservationBatch, Observer, ObserverOptions, Screen, merge_in_order},
+    observation::{
+        FlowScreen, Item, ObservationBatch, Observer, ObserverOptions, Screen, Shares, merge_in_order,
+    },
     source::{Chunk, FrameBatch, FrameRecord},
     time::Timestamp,
 };
@@ -64,7 +66,8 @@ fn events(frames: &FrameBatch, shards: u64, shortcuts: bool, with_records: bool)
         }
         let (mut middle, mut end) = (ObservationBatch::default(), ObservationBatch::default());
         let screen = (shortcuts && !with_records).then_some(&KNOWLEDGE.indicators as &dyn Screen);
-        observer.observe(frames, None, None, screen, &mut middle);
+        let shares = (shards > 1).then(|| Shares::of(frames, &options));
+        observer.observe(frames, shares.as_ref(), None, screen, &mut middle);
         while observer.finish(&mut end) {}
         seen.push(middle);
         ends.push(end);

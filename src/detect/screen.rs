@@ -8,50 +8,38 @@ use std::net::IpAddr;
 use crate::{
     address::AddressWords,
     asset::Assets,
-    indicator::{ExchangeFacts, Indicators, Knowledge, Question},
+    indicator::{ExchangeFacts, Indicators, Knowledge},
     names::{Names, addresses_of_answer},
     observation::{Asked, DnsService, FlowIdentity, FlowScreen, Head, HostFacts, Observation, Screen, Seen},
     protocol::dns::{Answer, NameBuf, NameScratch, Outline},
 };
 
 impl Screen for Indicators {
+    /// Detection would look at the names that are asked for, with and without search suffixes, at the addresses
+    /// and aliases of the answer, and at whoever is asked; a signature may be about any question.
     fn is_unlisted(&self, asked: &Asked, outline: &Outline<'_>) -> bool {
-        is_unlisted(self, asked, outline, &self.question(outline))
-    }
-}
-
-/// Whether nothing can be detected in a message between these two.
-///
-/// Detection would look at the names that are asked for, with and without search suffixes, at the addresses
-/// and aliases of the answer, and at whoever is asked; a signature may be about any question.
-#[inline]
-pub fn is_unlisted(
-    indicators: &Indicators,
-    asked: &Asked,
-    outline: &Outline<'_>,
-    question: &Question,
-) -> bool {
-    if indicators.may_list_question(outline, question)
-        || indicators.may_list_address(asked.server)
-        || indicators.may_list_address(asked.client)
-    {
-        return false;
-    }
-    if !outline.is_response() {
-        return !(indicators.has_query_signatures() && meets_signature(asked, outline, indicators));
-    }
-    for answer in outline.answers() {
-        let is_listed = match answer {
-            Answer::Address(address, _) => indicators.may_list_address(address),
-            Answer::Alias(name) => {
-                name.unpack(&mut NameScratch::new()).is_ok_and(|name| indicators.may_list_name(name))
-            }
-        };
-        if is_listed {
+        if self.may_list_question(outline)
+            || self.may_list_address(asked.server)
+            || self.may_list_address(asked.client)
+        {
             return false;
         }
+        if !outline.is_response() {
+            return !(self.has_query_signatures() && meets_signature(asked, outline, self));
+        }
+        for answer in outline.answers() {
+            let is_listed = match answer {
+                Answer::Address(address, _) => self.may_list_address(address),
+                Answer::Alias(name) => {
+                    name.unpack(&mut NameScratch::new()).is_ok_and(|name| self.may_list_name(name))
+                }
+            };
+            if is_listed {
+                return false;
+            }
+        }
+        true
     }
-    true
 }
 
 impl FlowScreen for Knowledge {

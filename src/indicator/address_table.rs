@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use super::flat::{Bytes, u32_at, words_of};
 use super::hash::{exact, mix};
-use crate::{address::AddressWords, prefetch};
+use crate::address::AddressWords;
 
 /// From addresses, with ports, and prefixes to the first claim about each.
 #[derive(Debug, Default)]
@@ -96,14 +96,6 @@ impl AddressFront {
     pub(super) fn may_have(&self, address: AddressWords) -> bool {
         let (nearby, unit) = self.unit(address);
         nearby.may_have(unit)
-    }
-
-    /// Asks for the memory that [`AddressFront::may_have`] looks at.
-    #[inline]
-    pub(super) fn prefetch(&self, address: AddressWords) {
-        let (nearby, unit) = self.unit(address);
-        let (word, _) = Nearby::place(Nearby::shift(nearby.bits.len()), unit);
-        prefetch::value(&nearby.bits, word);
     }
 
     #[inline]

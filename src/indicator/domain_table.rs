@@ -13,7 +13,6 @@ use super::claims::Claims;
 use super::flat::{Bytes, set_u64, u64_at, words_of};
 use super::labels::{Labels, hashes_of};
 use super::slots::Slots;
-use crate::prefetch;
 
 /// From names to the first claim about each.
 #[derive(Debug, Default)]
@@ -99,13 +98,6 @@ impl DomainTable {
     #[inline]
     pub(super) fn may_have_ending(&self, two: u64) -> bool {
         self.coarse.has(two) && Filter::has(Filter::word(&self.filter.words, two), Filter::passing(two))
-    }
-
-    /// Asks for the memory that [`DomainTable::may_have_ending`] looks at first.
-    #[inline]
-    pub(super) fn prefetch(&self, two: u64) {
-        let (place, _) = Coarse::place(self.coarse.words.len(), two);
-        prefetch::value(&self.coarse.words, place);
     }
 
     /// Whether [`DomainTable::find`] may find something; seldom `true` when it does not.

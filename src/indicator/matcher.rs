@@ -14,10 +14,6 @@ use crate::address::AddressWords;
 use crate::protocol::dns::{Name, Outline};
 use crate::time::Timestamp;
 
-/// The name that a message asks for, as far as nearly all names are told by.
-#[derive(Clone, Copy, Debug)]
-pub struct Question(Option<Ending>);
-
 /// All claims and signatures, ready to be asked. Never changes; share it in an `Arc`.
 ///
 /// Every question adds the numbers of what it found to a list that the caller keeps and clears, so
@@ -103,21 +99,10 @@ impl Indicators {
         Ending::of(name).is_some_and(|ending| self.may_list(name, ending))
     }
 
-    /// What [`Indicators::may_list_question`] looks at, made from the name that a message asks for. Asks for the memory
-    /// that this takes: who has many messages does this for all of them first.
+    /// The same of the name that a message asks for, without a walk over its labels.
     #[inline]
-    pub fn question(&self, outline: &Outline<'_>) -> Question {
-        let question = Question(Ending::of_question(outline));
-        if let Some(ending) = &question.0 {
-            self.segments.iter().for_each(|segment| segment.tables.domains.prefetch(ending.two));
-        }
-        question
-    }
-
-    /// [`Indicators::may_list_name`] of the name that a message asks for.
-    #[inline]
-    pub fn may_list_question(&self, outline: &Outline<'_>, question: &Question) -> bool {
-        question.0.is_some_and(|ending| self.may_list(outline.name(), ending))
+    pub fn may_list_question(&self, outline: &Outline<'_>) -> bool {
+        Ending::of_question(outline).is_some_and(|ending| self.may_list(outline.name(), ending))
     }
 
     #[inline(always)]
@@ -182,12 +167,6 @@ impl Indicators {
     #[inline]
     pub fn may_list_address(&self, address: impl Into<AddressWords>) -> bool {
         self.addresses.may_have(address.into())
-    }
-
-    /// Asks for the memory that [`Indicators::may_list_address`] looks at.
-    #[inline]
-    pub fn prefetch_address(&self, address: impl Into<AddressWords>) {
-        self.addresses.prefetch(address.into());
     }
 
     /// Claims about the URL and the path of a request: `host` is the Host field's value (with or
