@@ -1,5 +1,5 @@
-//! The straight path for what nearly every frame is: Ethernet, at most one VLAN tag, IPv4 or IPv6
-//! without options, TCP or UDP, complete.
+//! The straight path for what nearly every frame is: Ethernet or Linux's cooked capture, at most one VLAN tag,
+//! IPv4 or IPv6 without options, TCP or UDP, complete.
 //!
 //! It gives just what the walk over the layers gives, several times faster, or declines. A frame with
 //! anything to remark (a fragment, a tunnel's port, a length that does not fit) is declined: the
@@ -55,11 +55,15 @@ impl<'a> Plain<'a> {
     /// Reads a frame of `wire_length` bytes, of which `frame` are captured, or declines.
     #[inline(always)]
     pub fn of(link: LinkType, frame: &'a [u8], wire_length: u32, options: &DecodeOptions) -> Option<Self> {
-        if link != LinkType::ETHERNET || wire_length as usize != frame.len() {
+        if wire_length as usize != frame.len() {
             return None;
         }
-        let (header, mut rest) = frame.split_first_chunk::<14>()?;
-        let mut kind = u16::from_be_bytes([header[12], header[13]]);
+        let (mut kind, mut rest) = if link == LinkType::ETHERNET {
+            let (header, rest) = frame.split_first_chunk::<14>()?;
+            (u16::from_be_bytes([header[12], header[13]]), rest)
+        } else {
+            cooked(link, frame)?
+        };
         let mut vlan = None;
         if kind == ether_type::VLAN {
             if options.vlan_is_tenant {
@@ -265,6 +269,27 @@ impl<'a> Plain<'a> {
     }
 }
 
+/// The EtherType of what an interface of Linux gave when all were captured at once, and what is behind the header.
+fn cooked(link: LinkType, frame: &[u8]) -> Option<(u16, &[u8])> {
+    const ETHERNET: u16 = 1;
+    const LOOPBACK: u16 = 772;
+
+    let (hardware, kind, rest) = match link {
+        LinkType::LINUX_SLL => {
+            let (header, rest) = frame.split_first_chunk::<16>()?;
+            (&header[2..4], &header[14..], rest)
+        }
+        LinkType::LINUX_SLL2 => {
+            let (header, rest) = frame.split_first_chunk::<20>()?;
+            (&header[8..10], &header[..2], rest)
+        }
+        _ => return None,
+    };
+    // Protocols of other hardware may mean something else.
+    matches!(crate::bytes::u16_at(hardware, 0)?, ETHERNET | LOOPBACK)
+        .then_some((crate::bytes::u16_at(kind, 0)?, rest))
+}
+
 /// Source and destination of an IPv6 header.
 #[inline(always)]
 fn v6_addresses(header: &[u8; 40]) -> (&[u8; 16], &[u8; 16]) {
@@ -325,4 +350,57 @@ fn udp(datagram: &[u8]) -> Option<(TransportHeader<'_>, u8)> {
         return None;
     }
     Some((TransportHeader::Udp(header), UDP_HEADER as u8))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::{
+        decode_by_layers,
+        frames::{self, CHECKED, ethernet, join, tag},
+    };
+
+    /// The same payload behind an Ethernet header and both cooked ones, of that hardware.
+    fn behind_each_link(kind: u16, payload: &[u8], hardware: u8) -> [(LinkType, Vec<u8>); 3] {
+        let kind_bytes = kind.to_be_bytes();
+        let sll = join(&[&[0, 4, 0, hardware, 0, 6, 1, 2, 3, 4, 5, 6, 0, 0], &kind_bytes, payload]);
+        let sll2 =
+            join(&[&kind_bytes, &[0, 0, 0, 0, 0, 3, 0, hardware, 4, 6, 1, 2, 3, 4, 5, 6, 0, 0], payload]);
+        [
+            (LinkType::ETHERNET, ethernet(kind, payload)),
+            (LinkType::LINUX_SLL, sll),
+            (LinkType::LINUX_SLL2, sll2),
+        ]
+    }
+
+    #[test]
+    fn what_is_plain_is_read_like_its_layers_behind_every_link() {
+        let segment = frames::ipv4(6, &frames::tcp(40_000, 443, &[], b"hello"));
+        let datagram = frames::ipv4(17, &frames::udp(40_000, 53, b"a question"));
+        let tagged = tag(7, ether_type::IPV4, &segment);
+        let samples =
+            [(ether_type::IPV4, &segment), (ether_type::IPV4, &datagram), (ether_type::VLAN, &tagged)];
+        for (kind, payload) in samples {
+            for padding in 0..40 {
+                let padded = join(&[payload, &vec![0; padding]]);
+                for (link, frame) in behind_each_link(kind, &padded, 1) {
+                    let length = frame.len() as u32;
+                    let layers = decode_by_layers(link, &frame, length, &CHECKED);
+                    let plain = Plain::of(link, &frame, length, &CHECKED);
+                    // What has anything to remark is no short cut's business.
+                    assert_eq!(plain.is_some(), layers.anomalies.is_empty(), "{link} {padding}");
+                    plain.into_iter().for_each(|plain| assert_eq!(plain.decoded(), layers));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn protocols_of_other_hardware_are_not_plain() {
+        let segment = frames::ipv4(6, &frames::tcp(40_000, 443, &[], b"hello"));
+        let [_, cooked @ ..] = behind_each_link(ether_type::IPV4, &segment, 24);
+        for (link, frame) in cooked {
+            assert!(Plain::of(link, &frame, frame.len() as u32, &CHECKED).is_none());
+        }
+    }
 }
