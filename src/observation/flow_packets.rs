@@ -199,7 +199,10 @@ impl Observer {
             });
             apply(need, side, &mut self.budget);
         }
-        if tcp.payload_length > 0 && sides[here].is_wanted() {
+        if tcp.payload_length > 0
+            && sides[here].is_wanted()
+            && !sides[here].pass_over(first_byte, tcp.payload_length)
+        {
             if self.options.decode.checksums {
                 self.counters.checksum(&packet.transport, packet.carrier.has_wrong_checksum());
             }
