@@ -100,7 +100,7 @@ pub const ALERTS_PER_HOUR: u32 = 1000;
 /// Bytes of one frame; a record that claims more is taken for damage (libpcap's MAXIMUM_SNAPLEN).
 pub const FRAME_BYTES: u32 = 262_144;
 /// Frames handed on together.
-pub const BATCH_FRAMES: usize = 512;
+pub const BATCH_FRAMES: usize = 2048;
 /// Frames within which a capture that is out of order is put in order.
 pub const REORDER_FRAMES: usize = 4096;
 /// Bytes of the frames among which a capture is put in order: fewer frames wait when they are large.

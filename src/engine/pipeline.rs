@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Batches that may wait between two stages.
-const WAITING: usize = 16;
+const WAITING: usize = 12;
 
 /// How the work is shared.
 #[derive(Clone, Debug)]
