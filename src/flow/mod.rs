@@ -2,6 +2,7 @@
 
 mod community_id;
 mod fragments;
+mod held_pieces;
 mod key;
 mod reassembly;
 mod table;

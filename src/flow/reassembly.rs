@@ -11,15 +11,14 @@
 //! *Loss.* Missing bytes become a [`Piece::Gap`] as soon as waiting has no point: the receiver has
 //! acknowledged them, a cap is reached, or the input ends.
 
-use crate::limits::{REASSEMBLY_BYTES, REASSEMBLY_SIDE_BYTES, REASSEMBLY_SIDE_PIECES};
+use super::held_pieces::{Extent, Held, PIECE_COST, Waiting, differ};
+use crate::limits::REASSEMBLY_BYTES;
 
 /// How far from the expected byte a segment may lie, either way. RFC 7323 allows a window of 1 GiB,
 /// real stacks stop at some 16 MiB; what jumps farther is a forgery or a hole in the capture.
 const WINDOW: u32 = 64 << 20;
 /// Segments outside the window, each near the one before, after which the stream follows them.
 const STRAYS: u8 = 4;
-/// What a held piece costs besides its bytes: its descriptor and the allocator's share.
-const PIECE_COST: usize = 64;
 
 /// What a reader is given, in stream order and without holes: every byte of the stream is told in
 /// exactly one piece.
@@ -132,53 +131,6 @@ enum Phase {
     Unstarted,
     Open,
     Stopped,
-}
-
-/// Pieces in stream order that neither overlap nor touch `next`.
-#[derive(Debug, Default)]
-struct Waiting {
-    pieces: Vec<Held>,
-    /// Sum of the pieces' bytes.
-    bytes: usize,
-}
-
-/// `bytes`, and behind them `absent` bytes of which only the extent is known: cut by the snap
-/// length, or not wanted. Invariant: the two together are at least 1.
-#[derive(Debug)]
-struct Held {
-    sequence: u32,
-    bytes: Box<[u8]>,
-    absent: u32,
-}
-
-impl Held {
-    fn length(&self) -> u32 {
-        (self.bytes.len() as u32).saturating_add(self.absent)
-    }
-
-    fn cost(&self) -> usize {
-        self.bytes.len() + PIECE_COST
-    }
-}
-
-/// A segment's bytes or what is left of them: `length` on the wire, of which `bytes` were captured.
-#[derive(Clone, Copy)]
-struct Extent<'a> {
-    bytes: &'a [u8],
-    length: u32,
-}
-
-impl<'a> Extent<'a> {
-    /// The first `count` bytes and what follows them.
-    fn split(self, count: u32) -> (Self, Self) {
-        let count = count.min(self.length);
-        let (head, tail) = self.bytes.split_at((count as usize).min(self.bytes.len()));
-        (Self { bytes: head, length: count }, Self { bytes: tail, length: self.length - count })
-    }
-
-    fn absent(self) -> u32 {
-        self.length - self.bytes.len() as u32
-    }
 }
 
 impl SideStream {
@@ -540,17 +492,6 @@ impl SideStream {
             budget.counters.conflicting_overlaps += 1;
         }
     }
-}
-
-impl Waiting {
-    fn is_over_its_cap(&self) -> bool {
-        self.bytes > REASSEMBLY_SIDE_BYTES || self.pieces.len() > REASSEMBLY_SIDE_PIECES
-    }
-}
-
-/// Whether two views of the same bytes disagree, as far as both are there.
-fn differ(one: &[u8], other: &[u8]) -> bool {
-    one.iter().zip(other).any(|(a, b)| a != b)
 }
 
 /// How far apart two sequence numbers are, the shorter way round (RFC 1982's serial arithmetic).

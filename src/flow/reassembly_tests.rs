@@ -1,6 +1,7 @@
 //! What a side's reader is told of its segments, in whatever order they come.
 
 use super::*;
+use crate::limits::{REASSEMBLY_SIDE_BYTES, REASSEMBLY_SIDE_PIECES};
 
 /// A stream under test and what its reader was told.
 #[derive(Default)]
