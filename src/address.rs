@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 ///
 /// [`IpAddr`] keeps its octets at odd places of memory. Where one was written byte by byte a moment ago, reading it in
 /// larger pieces waits until the writing is done, which for every message costs more than the comparison does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AddressWords {
     /// Whether it is IPv6, mapped ones (RFC 4291 section 2.5.5.2) too.
     is_v6: bool,

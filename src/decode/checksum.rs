@@ -2,15 +2,7 @@
 
 use std::net::IpAddr;
 
-/// What verifying a transport checksum gave.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// Right, or left to the network card: then the field holds the sum of the pseudo header alone,
-    /// which is how a packet looks that was captured before it left the host that made it.
-    Right,
-    /// Neither.
-    Wrong,
-}
+use super::ipv6::protocol;
 
 /// The checksum over `bytes`; 0 when they hold their own checksum and it is right.
 pub(super) fn of(bytes: &[u8]) -> u16 {
@@ -28,31 +20,19 @@ pub(super) fn is_right(header: &[u8; 20]) -> bool {
     fold((sum >> 32) + (sum & 0xffff_ffff) + last) == 0xffff
 }
 
-/// Verifies the checksum field that `segment` (header and payload) has at `field`.
-pub(super) fn verify(
-    source: IpAddr,
-    destination: IpAddr,
-    protocol: u8,
-    segment: &[u8],
-    field: usize,
-) -> Verdict {
-    judge(sum_address(source) + sum_address(destination), protocol, segment, field)
-}
-
-/// The same between the addresses that stand one behind the other in an IP header.
+/// Whether the checksum of a TCP segment or UDP datagram (header and payload) is wrong, between addresses of which
+/// this is the [`sum`]. It is right also where it was left to the network card: then the field holds the sum of the
+/// pseudo header alone, which is how a packet looks that was captured before it left the host that made it.
 #[inline]
-pub(super) fn verify_between(addresses: &[u8], protocol: u8, segment: &[u8], field: usize) -> Verdict {
-    judge(u64::from(fold(sum(addresses))), protocol, segment, field)
-}
-
-#[inline]
-fn judge(addresses: u64, protocol: u8, segment: &[u8], field: usize) -> Verdict {
-    let pseudo = pseudo(addresses, protocol, segment);
-    if fold(pseudo + u64::from(fold(sum(segment)))) == 0xffff {
-        return Verdict::Right;
+pub(super) fn is_wrong(addresses: u64, is_v6: bool, protocol: u8, segment: &[u8]) -> bool {
+    let at = if protocol == protocol::TCP { 16 } else { 6 };
+    let field = crate::bytes::u16_at(segment, at);
+    if protocol == protocol::UDP && field == Some(0) {
+        // Without a checksum there is nothing to verify; IPv6 forbids that for all but tunnels (RFC 6935).
+        return is_v6;
     }
-    let partial = crate::bytes::u16_at(segment, field).map(u16::swap_bytes) == Some(fold(pseudo));
-    if partial { Verdict::Right } else { Verdict::Wrong }
+    let pseudo = pseudo(addresses, protocol, segment);
+    fold(pseudo + sum(segment)) != 0xffff && field.map(u16::swap_bytes) != Some(fold(pseudo))
 }
 
 /// The sum of the pseudo header, of whose addresses it is known.
@@ -62,20 +42,21 @@ fn pseudo(addresses: u64, protocol: u8, segment: &[u8]) -> u64 {
     addresses + (u64::from(protocol) << 8) + u64::from((segment.len() as u32).swap_bytes())
 }
 
-fn sum_address(address: IpAddr) -> u64 {
+/// What an address adds to the sum.
+pub(super) fn sum_address(address: IpAddr) -> u64 {
     match address {
-        IpAddr::V4(address) => u64::from(u32::from_le_bytes(address.octets())),
-        IpAddr::V6(address) => u64::from(fold(sum(&address.octets()))),
+        IpAddr::V4(address) => sum(&address.octets()),
+        IpAddr::V6(address) => sum(&address.octets()),
     }
 }
 
-/// The sum of the 16-bit words, to be folded; a last odd byte counts as a high one.
+/// The sum of the 16-bit words, folded to 16 bits; a last odd byte counts as a high one.
 ///
 /// It is taken over words of 64 bits and with the bytes of each word turned round, as is the result: that gives
 /// the same (RFC 1071 section 2). The last bytes are read with those before them, for a branch on how many they are
 /// is guessed wrong for most segments.
 #[inline]
-fn sum(bytes: &[u8]) -> u64 {
+pub(super) fn sum(bytes: &[u8]) -> u64 {
     let (words, rest) = bytes.as_chunks::<8>();
     let mut wide = words.iter().map(|&word| u128::from(u64::from_le_bytes(word))).sum::<u128>();
     let last = match bytes.last_chunk::<8>() {
@@ -85,7 +66,7 @@ fn sum(bytes: &[u8]) -> u64 {
     wide += u128::from(last);
     let (total, carry) = (wide as u64).overflowing_add((wide >> 64) as u64);
     // All ones at most, and then without a carry.
-    total + u64::from(carry)
+    u64::from(fold(total + u64::from(carry)))
 }
 
 /// Adds the carries until 16 bits are left.
@@ -102,7 +83,7 @@ fn fold(sum: u64) -> u16 {
 #[cfg(test)]
 pub(super) fn for_tests(source: IpAddr, destination: IpAddr, protocol: u8, segment: &[u8]) -> u16 {
     let ends = sum_address(source) + sum_address(destination);
-    !fold(pseudo(ends, protocol, segment) + u64::from(fold(sum(segment)))).swap_bytes()
+    !fold(pseudo(ends, protocol, segment) + sum(segment)).swap_bytes()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! anything to remark (a fragment, a tunnel's port, a length that does not fit) is declined: the
 //! fuzzing entry holds the two against each other.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::{
     Anomalies, Anomaly, DecodeOptions, Decoded, LinkType, Network, TcpView, Transport, UdpView, VlanStack,
@@ -101,11 +101,10 @@ impl<'a> Plain<'a> {
                 PlainEnds::V4((source, source_port), (u32::from_be_bytes([d0, d1, d2, d3]), destination_port))
             }
             IpHeader::V6(header) => {
-                let (source, destination) = v6_addresses(header);
-                PlainEnds::V6(
-                    (u128::from_be_bytes(*source), source_port),
-                    (u128::from_be_bytes(*destination), destination_port),
-                )
+                let address =
+                    |octets: Option<&[u8; 16]>| octets.map_or(0, |octets| u128::from_be_bytes(*octets));
+                let source = address(header.get(8..).and_then(<[u8]>::first_chunk));
+                PlainEnds::V6((source, source_port), (address(header.last_chunk()), destination_port))
             }
         }
     }
@@ -173,17 +172,12 @@ impl<'a> Plain<'a> {
 
     /// As [`Decoded::has_wrong_checksum`].
     pub fn has_wrong_checksum(&self) -> bool {
-        let at = match self.transport {
-            TransportHeader::Tcp(_) => 16,
-            TransportHeader::Udp([.., 0, 0]) => return self.is_v6(),
-            TransportHeader::Udp(_) => 6,
-        };
         let addresses = match self.network {
             IpHeader::V4(header) => header.get(12..),
             IpHeader::V6(header) => header.get(8..),
         };
-        let addresses = addresses.unwrap_or_default();
-        checksum::verify_between(addresses, self.protocol(), self.segment, at) == checksum::Verdict::Wrong
+        let addresses = checksum::sum(addresses.unwrap_or_default());
+        checksum::is_wrong(addresses, self.is_v6(), self.protocol(), self.segment)
     }
 
     /// The TCP segment or UDP datagram.
@@ -206,28 +200,19 @@ impl<'a> Plain<'a> {
 
     /// All that decoding the frame gives.
     pub fn decoded(&self) -> Decoded<'a> {
-        let network = match self.network {
-            IpHeader::V4(header) => {
-                let [.., ttl, protocol, _, _, s0, s1, s2, s3, d0, d1, d2, d3] = *header;
-                Network {
-                    source: IpAddr::V4(Ipv4Addr::new(s0, s1, s2, s3)),
-                    destination: IpAddr::V4(Ipv4Addr::new(d0, d1, d2, d3)),
-                    protocol,
-                    ttl,
-                    fragment: None,
-                }
+        let (source, destination) = match self.ends() {
+            PlainEnds::V4((source, _), (destination, _)) => {
+                (Ipv4Addr::from_bits(source).into(), Ipv4Addr::from_bits(destination).into())
             }
-            IpHeader::V6(header) => {
-                let (source, destination) = v6_addresses(header);
-                Network {
-                    source: IpAddr::V6(Ipv6Addr::from(*source)),
-                    destination: IpAddr::V6(Ipv6Addr::from(*destination)),
-                    protocol: header[6],
-                    ttl: header[7],
-                    fragment: None,
-                }
+            PlainEnds::V6((source, _), (destination, _)) => {
+                (Ipv6Addr::from_bits(source).into(), Ipv6Addr::from_bits(destination).into())
             }
         };
+        let ttl = match self.network {
+            IpHeader::V4(header) => header[8],
+            IpHeader::V6(header) => header[7],
+        };
+        let network = Network { source, destination, protocol: self.protocol(), ttl, fragment: None };
         let (transport, vlan) = (self.transport(), self.vlan());
         let mut anomalies = Anomalies::default();
         if self.wrong_checksum {
@@ -288,16 +273,6 @@ fn cooked(link: LinkType, frame: &[u8]) -> Option<(u16, &[u8])> {
     // Protocols of other hardware may mean something else.
     matches!(crate::bytes::u16_at(hardware, 0)?, ETHERNET | LOOPBACK)
         .then_some((crate::bytes::u16_at(kind, 0)?, rest))
-}
-
-/// Source and destination of an IPv6 header.
-#[inline(always)]
-fn v6_addresses(header: &[u8; 40]) -> (&[u8; 16], &[u8; 16]) {
-    const NONE: &[u8; 16] = &[0; 16];
-
-    let addresses = header.last_chunk::<32>();
-    let source = addresses.and_then(|addresses| addresses.first_chunk());
-    (source.unwrap_or(NONE), header.last_chunk().unwrap_or(NONE))
 }
 
 /// The first `length` bytes, if what follows is padding or a checksum.

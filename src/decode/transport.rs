@@ -125,17 +125,14 @@ impl<'a> Walk<'a> {
 
 /// See [`super::Decoded::has_wrong_checksum`].
 pub(super) fn has_wrong_checksum(network: &Network, transport: &Transport<'_>, segment: &[u8]) -> bool {
-    let (number, field) = match transport {
+    let protocol = match transport {
         _ if segment.is_empty() => return false,
-        Transport::Tcp(_) => (protocol::TCP, 16),
-        Transport::Udp(_) => (protocol::UDP, 6),
+        Transport::Tcp(_) => protocol::TCP,
+        Transport::Udp(_) => protocol::UDP,
         _ => return false,
     };
-    if number == protocol::UDP && crate::bytes::u16_at(segment, field) == Some(0) {
-        // Without a checksum there is nothing to verify; IPv6 forbids that for all but tunnels (RFC 6935).
-        return network.source.is_ipv6();
-    }
-    checksum::verify(network.source, network.destination, number, segment, field) == checksum::Verdict::Wrong
+    let addresses = checksum::sum_address(network.source) + checksum::sum_address(network.destination);
+    checksum::is_wrong(addresses, network.source.is_ipv6(), protocol, segment)
 }
 
 /// Whether every option can be read to its end.

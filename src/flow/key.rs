@@ -1,6 +1,6 @@
 //! The identity of a flow: tenant and five-tuple.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 use crate::{
     address::AddressWords,
@@ -121,20 +121,20 @@ impl FlowKey {
 
     /// The smaller end.
     pub fn low(&self) -> Endpoint {
-        self.end(self.low, (self.head >> 16) as u16)
+        let port = if self.is_v6() { (self.head >> 16) as u16 } else { self.low as u16 };
+        Endpoint { address: self.addresses()[0].into(), port }
     }
 
     /// The larger end.
     pub fn high(&self) -> Endpoint {
-        self.end(self.high, self.head as u16)
+        let port = if self.is_v6() { self.head as u16 } else { self.high as u16 };
+        Endpoint { address: self.addresses()[1].into(), port }
     }
 
-    fn end(&self, bits: u128, port: u16) -> Endpoint {
-        if self.head & V6 != 0 {
-            Endpoint { address: Ipv6Addr::from_bits(bits).into(), port }
-        } else {
-            Endpoint { address: Ipv4Addr::from_bits((bits >> 16) as u32).into(), port: bits as u16 }
-        }
+    /// Whether the addresses are IPv6.
+    #[inline]
+    const fn is_v6(&self) -> bool {
+        self.head & V6 != 0
     }
 
     /// Which of `shares` shares of all flows it falls into: the same on every machine, at the price of few
@@ -157,7 +157,7 @@ impl FlowKey {
     /// The addresses of the lower and the upper end.
     #[inline]
     pub const fn addresses(&self) -> [AddressWords; 2] {
-        if self.head & V6 != 0 {
+        if self.is_v6() {
             [AddressWords::v6(self.low), AddressWords::v6(self.high)]
         } else {
             [AddressWords::v4((self.low >> 16) as u32), AddressWords::v4((self.high >> 16) as u32)]
@@ -168,7 +168,7 @@ impl FlowKey {
     #[inline]
     pub fn hash(&self, start: u64) -> u64 {
         let hash = WordHash::from(start).with(self.tenant ^ (self.head & SCOPE));
-        if self.head & V6 == 0 {
+        if !self.is_v6() {
             return hash.with(self.low as u64).with(self.high as u64).finish();
         }
         let hash = hash.with((self.low >> 64) as u64).with(self.low as u64);

@@ -134,15 +134,13 @@ impl<D> FlowTable<D> {
 
     /// The index of the flow of `key`, if there is one.
     pub fn find(&self, key: &FlowKey) -> Option<u32> {
-        let hash = key.hash(self.seed);
-        let places = &self.places;
-        self.index.find(hash, |place| flow_at(places, place).is_some_and(|flow| flow.key == *key))
+        self.find_likely(key, self.hash(key), None)
     }
 
     /// Asks for the memory that looking for `key` begins with; gives the key's hash, for [`FlowTable::likely`].
     #[inline]
     pub fn prefetch(&self, key: &FlowKey) -> u64 {
-        let hash = key.hash(self.seed);
+        let hash = self.hash(key);
         self.index.prefetch(hash);
         hash
     }
