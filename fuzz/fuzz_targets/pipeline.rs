@@ -13,9 +13,7 @@ use callhome::{
     event::{self, EventOptions, Records},
     indicator::{AsOf, Knowledge, load_builtin},
     names::Names,
-    observation::{
-        FlowScreen, Item, ObservationBatch, Observer, ObserverOptions, Screen, Shares, merge_in_order,
-    },
+    observation::{Item, ObservationBatch, Observer, ObserverOptions, Shares, merge_in_order},
     source::{Chunk, FrameBatch, FrameRecord},
     time::Timestamp,
 };
@@ -62,12 +60,11 @@ fn events(frames: &FrameBatch, shards: u64, shortcuts: bool, with_records: bool)
         };
         let mut observer = Observer::new(options);
         if shortcuts && !with_records {
-            observer = observer.with_screen(Arc::clone(&KNOWLEDGE) as Arc<dyn FlowScreen>);
+            observer = observer.with_screen(Arc::clone(&KNOWLEDGE) as _);
         }
         let (mut middle, mut end) = (ObservationBatch::default(), ObservationBatch::default());
-        let screen = (shortcuts && !with_records).then_some(&KNOWLEDGE.indicators as &dyn Screen);
         let shares = (shards > 1).then(|| Shares::of(frames, &options));
-        observer.observe(frames, shares.as_ref(), None, screen, &mut middle);
+        observer.observe(frames, shares.as_ref(), None, &mut middle);
         while observer.finish(&mut end) {}
         seen.push(middle);
         ends.push(end);

@@ -23,7 +23,7 @@ use crate::{
     indicator::{AllowSubject, AsOf, Knowledge, Rung, Severity, Standing},
     limits,
     names::{NameSource, NamedBy, Names},
-    observation::{FlowIdentity, FlowScreen, Hosts, Observation, Seen},
+    observation::{FlowIdentity, Hosts, Observation, Screen, Seen},
     protocol::dns::NameBuf,
     time::{SECOND, Timestamp},
 };

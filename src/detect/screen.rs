@@ -10,28 +10,29 @@ use crate::{
     asset::Assets,
     indicator::{ExchangeFacts, Indicators, Knowledge},
     names::{Names, addresses_of_answer},
-    observation::{Asked, DnsService, FlowIdentity, FlowScreen, Head, HostFacts, Observation, Screen, Seen},
+    observation::{Asked, DnsService, FlowIdentity, Head, HostFacts, Observation, Screen, Seen},
     protocol::dns::{Answer, NameBuf, NameScratch, Outline},
 };
 
-impl Screen for Indicators {
+impl Screen for Knowledge {
     /// Detection would look at the names that are asked for, with and without search suffixes, at the addresses
     /// and aliases of the answer, and at whoever is asked; a signature may be about any question.
     fn is_unlisted(&self, asked: &Asked, outline: &Outline<'_>) -> bool {
-        if self.may_list_question(outline)
-            || self.may_list_address(asked.server)
-            || self.may_list_address(asked.client)
+        let indicators = &self.indicators;
+        if indicators.may_list_question(outline)
+            || indicators.may_list_address(asked.server)
+            || indicators.may_list_address(asked.client)
         {
             return false;
         }
         if !outline.is_response() {
-            return !(self.has_query_signatures() && meets_signature(asked, outline, self));
+            return !(indicators.has_query_signatures() && meets_signature(asked, outline, indicators));
         }
         for answer in outline.answers() {
             let is_listed = match answer {
-                Answer::Address(address, _) => self.may_list_address(address),
+                Answer::Address(address, _) => indicators.may_list_address(address),
                 Answer::Alias(name) => {
-                    name.unpack(&mut NameScratch::new()).is_ok_and(|name| self.may_list_name(name))
+                    name.unpack(&mut NameScratch::new()).is_ok_and(|name| indicators.may_list_name(name))
                 }
             };
             if is_listed {
@@ -40,9 +41,7 @@ impl Screen for Indicators {
         }
         true
     }
-}
 
-impl FlowScreen for Knowledge {
     fn may_list_address(&self, address: AddressWords) -> bool {
         self.indicators.may_list_address(address)
     }

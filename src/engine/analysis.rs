@@ -13,7 +13,7 @@ use crate::{
     limits,
     names::Names,
     observation::{
-        self, DnsService, FirstPacket, Item, KeptDns, Observation, ObservationBatch, merge_in_order,
+        self, DnsService, FirstPacket, Item, Observation, ObservationBatch, QuietDns, merge_in_order,
     },
     output::{EventSink, OutputError},
     report::FindingCounts,
@@ -162,7 +162,7 @@ impl<'s> Analysis<'s> {
 
     /// A DNS message of which there is nothing to detect: what it says of names and of what was visible counts.
     #[inline]
-    fn observe_quiet(&mut self, quiet: &KeptDns<'_>) {
+    fn observe_quiet(&mut self, quiet: &QuietDns<'_>) {
         self.observations += 1;
         self.last = self.last.max(quiet.about.time);
         self.seen.dns_messages += 1;

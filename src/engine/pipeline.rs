@@ -12,8 +12,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::analysis::Analysis;
 use crate::{
-    indicator::Knowledge,
-    observation::{FlowScreen, ObservationBatch, Observer, ObserverOptions, Screen, Shares, add_counters},
+    observation::{ObservationBatch, Observer, ObserverOptions, Shares, add_counters},
     output::OutputError,
     source::{Filter, FilterError, FrameBatch, Timeline},
     time::Timestamp,
@@ -69,12 +68,11 @@ pub fn run(
         let (shard, shards) = (shard as u64, shards as u64);
         let filter = options.filter.as_deref().map(Filter::new).transpose()?;
         let observer = Observer::new(ObserverOptions { shard, shards, ..options.observer });
-        let knowledge = analysis.screen();
-        let observer = match &knowledge {
-            Some(knowledge) => observer.with_screen(Arc::clone(knowledge) as Arc<dyn FlowScreen>),
+        let observer = match analysis.screen() {
+            Some(knowledge) => observer.with_screen(knowledge),
             None => observer,
         };
-        Ok(Worker { observer, filter, knowledge })
+        Ok(Worker { observer, filter })
     };
     let mut workers = (0..shards).map(worker).collect::<Result<Vec<_>, FilterError>>()?;
     match workers.as_mut_slice() {
@@ -83,17 +81,15 @@ pub fn run(
     }
 }
 
-/// An observer with its own copy of the filter, and what it screens observations by.
+/// An observer with its own copy of the filter.
 struct Worker {
     observer: Observer,
     filter: Option<Filter>,
-    knowledge: Option<Arc<Knowledge>>,
 }
 
 impl Worker {
     fn observe(&mut self, frames: &FrameBatch, shares: Option<&Shares>, out: &mut ObservationBatch) {
-        let screen = self.knowledge.as_ref().map(|knowledge| &knowledge.indicators as &dyn Screen);
-        self.observer.observe(frames, shares, self.filter.as_mut(), screen, out);
+        self.observer.observe(frames, shares, self.filter.as_mut(), out);
     }
 
     fn finished(&self) -> Finished {

@@ -9,7 +9,9 @@ use crate::{
     flow::TcpState,
     indicator::Rung,
     limits,
-    observation::{DnsService, FirstPacket, FlowClosed, FlowIdentity, KeptDns, Observation, QuietHead, Seen},
+    observation::{
+        DnsService, FirstPacket, FlowClosed, FlowIdentity, Observation, QuietDns, QuietHead, Seen,
+    },
     time::{SECOND, Timestamp},
 };
 
@@ -77,7 +79,7 @@ impl Visibility {
     }
 
     /// Asks for the memory that taking in these messages touches.
-    pub fn prefetch<'q>(&self, messages: impl Iterator<Item = KeptDns<'q>>) {
+    pub fn prefetch<'q>(&self, messages: impl Iterator<Item = QuietDns<'q>>) {
         for quiet in messages {
             self.machines.prefetch(&Machine { tenant: quiet.about.tenant, address: quiet.about.client });
         }
@@ -92,7 +94,7 @@ impl Visibility {
 
     /// Takes in a DNS message of which there was nothing to detect.
     #[inline]
-    pub fn observe_quiet(&mut self, quiet: &KeptDns<'_>, assets: &Assets) {
+    pub fn observe_quiet(&mut self, quiet: &QuietDns<'_>, assets: &Assets) {
         let QuietHead { time, tenant, client, server, is_response } = *quiet.about;
         self.note(time);
         self.dns(tenant, (client, server), assets, is_response);

@@ -13,7 +13,7 @@ use pairs::{Pair, PairTable};
 use crate::{
     decode::Tenant,
     limits,
-    observation::{DnsService, KeptDns, Observation, QuietHead, Seen},
+    observation::{DnsService, Observation, QuietDns, QuietHead, Seen},
     protocol::dns::{Name, NameBuf},
     time::{Nanos, SECOND, Timestamp},
 };
@@ -143,7 +143,7 @@ impl Names {
 
     /// Asks for the memory that learning from these messages will touch: all of them wait for it together, and not
     /// each for itself.
-    pub fn prefetch<'q>(&self, messages: impl Iterator<Item = KeptDns<'q>>) {
+    pub fn prefetch<'q>(&self, messages: impl Iterator<Item = QuietDns<'q>>) {
         let mut count = 0;
         for quiet in messages {
             let QuietHead { tenant, client, .. } = *quiet.about;
@@ -156,7 +156,7 @@ impl Names {
 
     /// Learns from a DNS message of which there was nothing to detect.
     #[inline]
-    pub fn learn_quiet(&mut self, quiet: &KeptDns<'_>) {
+    pub fn learn_quiet(&mut self, quiet: &QuietDns<'_>) {
         let QuietHead { time, tenant, client, .. } = *quiet.about;
         for &(address, ttl) in quiet.addresses {
             self.answer(&Pair { tenant, client, address }, quiet.name, ttl, time);

@@ -5,8 +5,8 @@ use std::{ops::Range, sync::Arc};
 use super::{
     tls_told::Told,
     vocabulary::{
-        CertificatesSeen, DnsSeen, DnsService, FirstPacket, FlowClosed, Head, HelloSeen, KeptDns,
-        Observation, Order, QuietDns, QuietHead, Seen,
+        CertificatesSeen, DnsSeen, DnsService, FirstPacket, FlowClosed, Head, HelloSeen, Observation, Order,
+        QuietDns, QuietHead, Seen,
     },
 };
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
 /// Observations of one worker over one batch of frames, in order.
 #[derive(Debug, Default)]
 pub struct ObservationBatch {
-    entries: Vec<(Head, Stored)>,
+    entries: Vec<Entry>,
     /// What the messages of one TLS connection told that are being read; empty in between.
     pub(super) told: Vec<Told>,
     /// Quiet DNS messages, which are most of some traffic, in little room.
@@ -36,7 +36,7 @@ pub enum Item<'a> {
     /// An observation.
     Observation(Observation<'a>),
     /// A DNS message of which there is nothing to detect.
-    QuietDns(KeptDns<'a>),
+    QuietDns(QuietDns<'a>),
 }
 
 #[derive(Debug)]
@@ -54,22 +54,21 @@ impl StoredQuiet {
     }
 }
 
+/// What a batch holds in place of [`Observation`].
+#[derive(Debug)]
+struct Entry {
+    head: Head,
+    stored: Stored,
+    is_unlisted: bool,
+}
+
 /// What a batch holds in place of [`Seen`].
 #[derive(Debug)]
 enum Stored {
-    FlowOpened {
-        first: FirstPacket,
-        is_unlisted: bool,
-    },
-    Exchange {
-        opened: FirstPacket,
-        is_unlisted: bool,
-    },
-    FlowClosed {
-        /// Its place among those that were closed.
-        place: usize,
-        is_unlisted: bool,
-    },
+    FlowOpened(FirstPacket),
+    Exchange(FirstPacket),
+    /// Its place among those that were closed.
+    FlowClosed(usize),
     Dns {
         message: Range<u32>,
         service: DnsService,
@@ -112,48 +111,45 @@ impl ObservationBatch {
 
     /// Adds a flow's first packet.
     pub fn flow_opened(&mut self, head: Head, first: FirstPacket) {
-        self.entries.push((head, Stored::FlowOpened { first, is_unlisted: false }));
+        self.push(head, Stored::FlowOpened(first));
     }
 
     /// Adds the moment when both sides have sent payload.
     pub fn exchange(&mut self, head: Head, opened: FirstPacket) {
-        self.entries.push((head, Stored::Exchange { opened, is_unlisted: false }));
+        self.push(head, Stored::Exchange(opened));
     }
 
     /// Adds a flow's end.
     pub fn flow_closed(&mut self, head: Head, closed: FlowClosed) {
-        self.entries.push((head, Stored::FlowClosed { place: self.closed.len(), is_unlisted: false }));
+        self.push(head, Stored::FlowClosed(self.closed.len()));
         self.closed.push(closed);
     }
 
     /// Notes of the flow's beginning, exchange or end that was added last whether it is unlisted, see
     /// [`Observation::is_unlisted`].
     pub(super) fn note_unlisted(&mut self, unlisted: bool) {
-        if let Some((
-            _,
-            Stored::FlowOpened { is_unlisted, .. }
-            | Stored::Exchange { is_unlisted, .. }
-            | Stored::FlowClosed { is_unlisted, .. },
-        )) = self.entries.last_mut()
-        {
-            *is_unlisted = unlisted;
+        if let Some(entry) = self.entries.last_mut() {
+            entry.is_unlisted = unlisted;
         }
+    }
+
+    fn push(&mut self, head: Head, stored: Stored) {
+        self.entries.push(Entry { head, stored, is_unlisted: false });
     }
 
     /// Adds a DNS message, whose bytes are copied.
     pub fn dns(&mut self, head: Head, message: &[u8], service: DnsService, over_tcp: bool) {
         let message = self.message(message);
-        self.entries.push((head, Stored::Dns { message, service, over_tcp }));
+        self.push(head, Stored::Dns { message, service, over_tcp });
     }
 
-    /// Adds a DNS message of which there is nothing to detect, and which packet `packet` carried. Of an answer its
-    /// name and addresses are copied.
+    /// Adds a DNS message of which there is nothing to detect, and which packet `packet` carried. Of a response's
+    /// `outline` the name and the addresses are copied.
     #[inline]
-    pub fn quiet_dns(&mut self, packet: u64, quiet: &QuietDns<'_>) {
-        let QuietDns { time, tenant, client, server, answer, is_response } = *quiet;
+    pub fn quiet_dns(&mut self, packet: u64, about: QuietHead, response: Option<dns::Outline<'_>>) {
         let start = self.addresses.len() as u32;
         let mut name = 0..0;
-        if let Some(outline) = answer {
+        if let Some(outline) = response {
             for answer in outline.answers() {
                 if let dns::Answer::Address(address, ttl) = answer {
                     self.addresses.push((address.into(), ttl));
@@ -164,7 +160,6 @@ impl ObservationBatch {
             }
         }
         let addresses = start..self.addresses.len() as u32;
-        let about = QuietHead { time, tenant, client, server, is_response };
         self.quiet.push(StoredQuiet { packet, about, name, addresses });
     }
 
@@ -180,7 +175,7 @@ impl ObservationBatch {
 
     /// Adds a client's TLS hello.
     pub fn tls_client(&mut self, head: Head, hello: Arc<tls::ClientHello>) {
-        self.entries.push((head, Stored::TlsClient(hello)));
+        self.push(head, Stored::TlsClient(hello));
     }
 
     /// Adds a client's TLS hello in which there is nothing to detect; its name was put among the messages.
@@ -191,17 +186,17 @@ impl ObservationBatch {
         ech: bool,
         is_registry: bool,
     ) {
-        self.entries.push((head, Stored::UnlistedHello { sni, ech, is_registry }));
+        self.push(head, Stored::UnlistedHello { sni, ech, is_registry });
     }
 
     /// Adds a server's TLS hello that nobody wants to read.
     pub(super) fn unread_answer(&mut self, head: Head) {
-        self.entries.push((head, Stored::UnreadAnswer));
+        self.push(head, Stored::UnreadAnswer);
     }
 
     /// Adds a server's TLS hello.
     pub fn tls_server(&mut self, head: Head, hello: Arc<tls::ServerHello>) {
-        self.entries.push((head, Stored::TlsServer(hello)));
+        self.push(head, Stored::TlsServer(hello));
     }
 
     /// Adds a server's certificates, with the hello that they answer if that was seen.
@@ -211,22 +206,22 @@ impl ObservationBatch {
         chain: Arc<[tls::Certificate]>,
         hello: Option<Arc<tls::ClientHello>>,
     ) {
-        self.entries.push((head, Stored::Certificates(chain, hello)));
+        self.push(head, Stored::Certificates(chain, hello));
     }
 
     /// Adds a QUIC client's hello.
     pub fn quic(&mut self, head: Head, hello: quic::QuicHello) {
-        self.entries.push((head, Stored::Quic(Arc::new(hello))));
+        self.push(head, Stored::Quic(Arc::new(hello)));
     }
 
     /// Adds an HTTP request.
     pub fn http_request(&mut self, head: Head, request: Arc<http::Request>) {
-        self.entries.push((head, Stored::HttpRequest(request)));
+        self.push(head, Stored::HttpRequest(request));
     }
 
     /// Adds an HTTP response.
     pub fn http_response(&mut self, head: Head, response: impl Into<Arc<http::Response>>) {
-        self.entries.push((head, Stored::HttpResponse(response.into())));
+        self.push(head, Stored::HttpResponse(response.into()));
     }
 
     /// The observations in order, without the quiet ones.
@@ -236,21 +231,11 @@ impl ObservationBatch {
 
     /// The observation at `index`; `None` past the end.
     fn get(&self, index: usize) -> Option<Observation<'_>> {
-        let (head, stored) = self.entries.get(index)?;
-        let mut is_unlisted = false;
+        let Entry { head, stored, is_unlisted } = self.entries.get(index)?;
         let seen = match stored {
-            Stored::FlowOpened { first, is_unlisted: unlisted } => {
-                is_unlisted = *unlisted;
-                Seen::FlowOpened(*first)
-            }
-            Stored::Exchange { opened, is_unlisted: unlisted } => {
-                is_unlisted = *unlisted;
-                Seen::Exchange(*opened)
-            }
-            Stored::FlowClosed { place, is_unlisted: unlisted } => {
-                is_unlisted = *unlisted;
-                Seen::FlowClosed(self.closed.get(*place)?)
-            }
+            Stored::FlowOpened(first) => Seen::FlowOpened(*first),
+            Stored::Exchange(opened) => Seen::Exchange(*opened),
+            Stored::FlowClosed(place) => Seen::FlowClosed(self.closed.get(*place)?),
             Stored::UnlistedHello { sni, ech, is_registry } => Seen::UnlistedHello(HelloSeen {
                 sni: sni.as_ref().and_then(|sni| self.bytes(sni)),
                 ech: *ech,
@@ -271,31 +256,19 @@ impl ObservationBatch {
             Stored::HttpRequest(request) => Seen::HttpRequest(request),
             Stored::HttpResponse(response) => Seen::HttpResponse(response),
         };
-        Some(Observation { head, seen, is_unlisted })
+        Some(Observation { head, seen, is_unlisted: *is_unlisted })
     }
 
     /// The quiet DNS messages, in order.
-    pub fn quiet_messages(&self) -> impl Iterator<Item = KeptDns<'_>> {
+    pub fn quiet_messages(&self) -> impl Iterator<Item = QuietDns<'_>> {
         self.quiet.iter().map(|stored| self.kept(stored))
     }
 
-    /// Calls `each` with observations and quiet messages, in order.
-    fn each_in_order<'b>(&'b self, mut each: impl FnMut(Item<'b>)) {
-        let mut quiet = self.quiet.iter().peekable();
-        let ends = self.entries.iter().map(|(head, _)| Some(head.order)).chain([None]);
-        for (index, order) in ends.enumerate() {
-            while let Some(stored) = quiet.next_if(|quiet| order.is_none_or(|order| quiet.order() < order)) {
-                each(Item::QuietDns(self.kept(stored)));
-            }
-            self.get(index).map(Item::Observation).into_iter().for_each(&mut each);
-        }
-    }
-
     #[inline]
-    fn kept<'b>(&'b self, stored: &'b StoredQuiet) -> KeptDns<'b> {
+    fn kept<'b>(&'b self, stored: &'b StoredQuiet) -> QuietDns<'b> {
         let StoredQuiet { about, name, addresses, .. } = stored;
         let addresses = addresses.start as usize..addresses.end as usize;
-        KeptDns {
+        QuietDns {
             about,
             name: dns::Name::from_wire(self.bytes(name).unwrap_or_default()),
             addresses: self.addresses.get(addresses).unwrap_or_default(),
@@ -313,7 +286,7 @@ struct Cursor {
 impl Cursor {
     /// The place of the batch's next item, and whether it is a quiet one.
     fn next_order(&self, batch: &ObservationBatch) -> Option<(Order, bool)> {
-        let entry = batch.entries.get(self.entry).map(|(head, _)| head.order);
+        let entry = batch.entries.get(self.entry).map(|entry| entry.head.order);
         let quiet = batch.quiet.get(self.quiet).map(StoredQuiet::order);
         match (entry, quiet) {
             (Some(entry), Some(quiet)) if quiet < entry => Some((quiet, true)),
@@ -322,45 +295,52 @@ impl Cursor {
         }
     }
 
-    /// Gives the next item to `each`.
-    fn step<'b>(&mut self, batch: &'b ObservationBatch, is_quiet: bool, each: &mut impl FnMut(Item<'b>)) {
-        if is_quiet {
-            if let Some(stored) = batch.quiet.get(self.quiet) {
-                each(Item::QuietDns(batch.kept(stored)));
+    /// Gives items to `each` for as long as the next one `is_before` others'; where it ends the next one's place.
+    #[inline]
+    fn run<'b>(
+        &mut self,
+        batch: &'b ObservationBatch,
+        is_before: impl Fn(Order) -> bool,
+        each: &mut impl FnMut(Item<'b>),
+    ) -> Option<Order> {
+        loop {
+            let (order, is_quiet) = self.next_order(batch)?;
+            if !is_before(order) {
+                return Some(order);
             }
-            self.quiet += 1;
-        } else {
-            batch.get(self.entry).map(Item::Observation).into_iter().for_each(each);
-            self.entry += 1;
+            if is_quiet {
+                if let Some(stored) = batch.quiet.get(self.quiet) {
+                    each(Item::QuietDns(batch.kept(stored)));
+                }
+                self.quiet += 1;
+            } else {
+                if let Some(observation) = batch.get(self.entry) {
+                    each(Item::Observation(observation));
+                }
+                self.entry += 1;
+            }
         }
     }
 }
 
 /// Calls `each` with what all `batches` (one for each worker, each in order) give, in one order.
 pub fn merge_in_order<'b>(batches: &'b [ObservationBatch], mut each: impl FnMut(Item<'b>)) {
-    if let [only] = batches {
-        return only.each_in_order(each);
-    }
     let mut cursors = vec![Cursor::default(); batches.len()];
-    let next = |cursors: &[Cursor], number: usize| cursors.get(number)?.next_order(batches.get(number)?);
-    let mut heads: Vec<_> = (0..batches.len()).map(|number| next(&cursors, number)).collect();
+    let next = |(cursor, batch): (&Cursor, _)| cursor.next_order(batch).map(|(order, _)| order);
+    let mut heads: Vec<_> = cursors.iter().zip(batches).map(next).collect();
     // Few workers, and each mostly has several items in a row: nothing more than a look at all is worth it.
     while let Some((_, number)) = least(&heads, None) {
         let bound = least(&heads, Some(number));
-        while let Some((order, is_quiet)) = heads.get(number).copied().flatten()
-            && bound.is_none_or(|bound| (order, number) < bound)
-        {
-            if let (Some(cursor), Some(batch)) = (cursors.get_mut(number), batches.get(number)) {
-                cursor.step(batch, is_quiet, &mut each);
-            }
-            let following = next(&cursors, number);
+        let is_before = |order| bound.is_none_or(|bound| (order, number) < bound);
+        if let (Some(cursor), Some(batch)) = (cursors.get_mut(number), batches.get(number)) {
+            let following = cursor.run(batch, is_before, &mut each);
             heads.get_mut(number).into_iter().for_each(|head| *head = following);
         }
     }
 }
 
 /// The least of the heads and whose it is, but for one.
-fn least(heads: &[Option<(Order, bool)>], but: Option<usize>) -> Option<(Order, usize)> {
+fn least(heads: &[Option<Order>], but: Option<usize>) -> Option<(Order, usize)> {
     let others = heads.iter().enumerate().filter(|(number, _)| Some(*number) != but);
-    others.filter_map(|(number, head)| Some((head.as_ref()?.0, number))).min()
+    others.filter_map(|(number, head)| Some(((*head)?, number))).min()
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     batch::ObservationBatch,
-    hosts::FlowScreening,
+    screening::Screening,
     tls_told::{KeptHello, Telling, Told},
     tracked::Whose,
     vocabulary::{DnsService, FirstPacket, FlowClosed, Head, Order},
@@ -29,7 +29,7 @@ pub struct Roles {
 #[derive(Debug)]
 pub struct Emitter<'b> {
     batch: &'b mut ObservationBatch,
-    screening: Option<&'b mut FlowScreening>,
+    screening: Option<&'b mut Screening>,
     flow: Whose<'b>,
     time: Timestamp,
     order: Order,
@@ -61,7 +61,7 @@ impl<'b> Emitter<'b> {
     }
 
     /// The same, with whom to ask what must be told in full.
-    pub fn screened_by(self, screening: Option<&'b mut FlowScreening>) -> Self {
+    pub fn screened_by(self, screening: Option<&'b mut Screening>) -> Self {
         Self { screening, ..self }
     }
 

@@ -2,19 +2,17 @@
 
 use super::{
     datagrams::{dns_direction, dns_service, outlined_dns_service},
-    observer::{Asked, Observer},
+    observer::Observer,
+    screening::Asked,
     vocabulary::DnsService,
 };
 use crate::{
     decode::{self, Decoded, Plain, PlainEnds, TcpView, Transport, Tunnel, UdpView, VlanStack},
-    flow::{Direction, Endpoint, FiveTuple, FlowKey, StableHash},
+    flow::{Direction, Endpoint, FlowKey, StableHash},
     protocol::dns::Places,
     source::Frame,
     time::Timestamp,
 };
-
-/// IP protocol number.
-const UDP: u8 = 17;
 
 /// Who talks to whom in a datagram, and where its flow likely stands.
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,10 +32,20 @@ impl Ends {
     /// Between whom a DNS datagram goes.
     #[inline]
     pub(super) fn asked(&self, udp: &UdpView<'_>) -> Asked {
-        let to_server = dns_direction(udp) == Direction::ToServer;
+        let direction = dns_direction(udp);
         let [low, high] = self.key.addresses();
-        let (client, server) = if to_server == self.from_low { (low, high) } else { (high, low) };
-        Asked { client, server, port: if to_server { udp.destination_port } else { udp.source_port } }
+        let (client, server) = if self.client_is_low(direction) { (low, high) } else { (high, low) };
+        let port = match direction {
+            Direction::ToServer => udp.destination_port,
+            Direction::ToClient => udp.source_port,
+        };
+        Asked { client, server, port }
+    }
+
+    /// Whether the key's lower end is the client of what goes in this direction.
+    #[inline]
+    pub(super) fn client_is_low(&self, direction: Direction) -> bool {
+        (direction == Direction::ToServer) == self.from_low
     }
 
     pub(super) fn source(&self) -> Endpoint {
@@ -57,9 +65,7 @@ pub(super) const AHEAD: usize = 32;
 /// frame after the other: moving it would cost more than reading the headers.
 pub(super) struct Ahead<'a> {
     pub(super) frame: Frame<'a>,
-    pub(super) reading: Reading,
-    /// Of a plain frame.
-    pub(super) plain: Option<Plain<'a>>,
+    pub(super) reading: Reading<'a>,
     pub(super) share: Share,
     /// Where the frame is ours.
     pub(super) ends: Ends,
@@ -78,25 +84,16 @@ pub(super) enum Share {
 
 impl<'a> From<Frame<'a>> for Ahead<'a> {
     fn from(frame: Frame<'a>) -> Self {
-        Self {
-            frame,
-            reading: Reading::Datagram,
-            plain: None,
-            share: Share::Everybodys,
-            ends: Ends::default(),
-        }
+        Self { frame, reading: Reading::Layers(0), share: Share::Everybodys, ends: Ends::default() }
     }
 }
 
 /// How far a frame has been read.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Reading {
-    /// A plain TCP segment.
-    Segment,
-    /// A plain UDP datagram.
-    Datagram,
+pub(super) enum Reading<'a> {
+    /// It is plain; where its headers are is known.
+    Plain(Plain<'a>),
     /// It was decoded layer by layer, and stands at this place of the list of those.
-    Layers(u32),
+    Layers(usize),
 }
 
 impl Observer {
@@ -108,11 +105,12 @@ impl Observer {
             Some(plain) => {
                 let ends = &mut ahead.ends;
                 (ends.key, ends.from_low) = key_of(&plain);
-                (ahead.reading, ahead.share) = match plain.udp() {
-                    None => (Reading::Segment, self.take_on(ends, None)),
-                    Some(udp) => (Reading::Datagram, self.take_on(ends, Some(&udp))),
+                // One after the other, so that a segment is not asked again and again what it is.
+                ahead.share = match plain.udp() {
+                    None => self.take_on(ends, None),
+                    Some(udp) => self.take_on(ends, Some(&udp)),
                 };
-                ahead.plain = Some(plain);
+                ahead.reading = Reading::Plain(plain);
             }
             None => self.look_deeper(ahead, layers),
         }
@@ -121,7 +119,7 @@ impl Observer {
     fn look_deeper<'a>(&self, ahead: &mut Ahead<'a>, layers: &mut Vec<Decoded<'a>>) {
         let Frame { link, bytes, wire_length, .. } = ahead.frame;
         let decoded = decode::decode_by_layers(link, bytes, wire_length, &self.options.decode);
-        ahead.reading = Reading::Layers(layers.len() as u32);
+        ahead.reading = Reading::Layers(layers.len());
         (ahead.share, ahead.ends) = self.ends(&decoded);
         layers.push(decoded);
     }
@@ -222,17 +220,6 @@ impl<'a> Carrier<'a> {
             Self::Layers(decoded) => decoded.has_wrong_checksum(),
         }
     }
-}
-
-/// Which way a DNS datagram goes, and between whom.
-#[inline(always)]
-pub(super) fn dns_tuple(udp: &UdpView<'_>, ends: &Ends) -> (Direction, FiveTuple) {
-    let direction = dns_direction(udp);
-    let (client, server) = match direction {
-        Direction::ToServer => (ends.source(), ends.destination()),
-        Direction::ToClient => (ends.destination(), ends.source()),
-    };
-    (direction, FiveTuple { client, server, protocol: UDP })
 }
 
 /// Whether a packet of no known flow shows none: a reset is the last that is heard of a connection, or

@@ -120,7 +120,7 @@ impl Observer {
         // Where DNS flows are followed only for the sake of records, identity must not depend on it.
         let is_dns = matches!(&packet.transport, Transport::Udp(udp) if dns_service(udp).is_some());
         let id = if is_dns { dns_flow_id(key) } else { flow_id(key, packet.time) };
-        let is_unlisted = self.screening.as_ref().is_some_and(|screening| screening.is_unlisted(key));
+        let is_unlisted = self.screening.as_ref().is_some_and(|screening| screening.is_unlisted_flow(key));
         let flow = Flow {
             key: *key,
             client_is_low: *from_low == sender_is_client,

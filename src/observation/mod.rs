@@ -11,9 +11,9 @@ mod emit;
 mod ends;
 mod flow_packets;
 mod holders;
-mod hosts;
 mod inspection;
 mod observer;
+mod screening;
 mod shares;
 mod tls_told;
 mod tracked;
@@ -24,10 +24,10 @@ mod tests;
 
 pub use batch::{Item, ObservationBatch, merge_in_order};
 pub use counters::{Counters, add_counters};
-pub use hosts::{FlowScreen, HostFacts, Hosts};
-pub use observer::{Asked, Observer, ObserverOptions, Screen};
+pub use observer::{Observer, ObserverOptions};
+pub use screening::{Asked, HostFacts, Hosts, Screen};
 pub use shares::Shares;
 pub use vocabulary::{
     CertificatesSeen, DnsSeen, DnsService, FirstPacket, FlowClosed, FlowEnd, FlowIdentity, Head, HelloSeen,
-    KeptDns, Observation, Order, QuietDns, QuietHead, Seen, SideTotals,
+    Observation, Order, QuietDns, QuietHead, Seen, SideTotals,
 };

@@ -1,7 +1,6 @@
 //! The left half of the hourglass: frames in, observations out.
 //!
-//! Several observers may share the work: each reads every frame's headers and keeps the flows whose
-//! hash is its own. All of them see the same packet time, so that timeouts strike at the same packet
+//! Several observers may share the work: each keeps the flows that are its share. All of them see the same packet time, so that timeouts strike at the same packet
 //! whoever holds the flow, and the merged observations do not depend on how many there are.
 
 use std::sync::Arc;
@@ -9,20 +8,19 @@ use std::sync::Arc;
 use super::{
     batch::ObservationBatch,
     counters::Counters,
-    ends::{AHEAD, Ahead, Carrier, Ends, Packet, Reading, Share, dns_flow_id, dns_tuple},
+    datagrams::dns_direction,
+    ends::{AHEAD, Ahead, Carrier, Ends, Packet, Reading, Share, dns_flow_id},
     flow_packets::Cause,
     holders::Holders,
-    hosts::{FlowScreen, FlowScreening},
+    screening::{Asked, Screen, Screening},
     shares::Shares,
     tracked::{Spare, Tracked},
-    vocabulary::{DnsService, FlowEnd, FlowIdentity, Head, Order, QuietDns},
+    vocabulary::{DnsService, FlowEnd, FlowIdentity, Head, Order, QuietHead},
 };
 use crate::{
-    address::AddressWords,
-    decode::{self, DecodeOptions, Decoded, Transport, UdpView},
+    decode::{self, DecodeOptions, Decoded, Plain, Transport, UdpView},
     flow::{FlowTable, FragmentOutcome, Fragments, ReassemblyBudget, Refusal},
     limits,
-    protocol::dns::Outline,
     source::{Filter, Frame, FrameBatch},
     time::Timestamp,
 };
@@ -58,23 +56,6 @@ impl Default for ObserverOptions {
     }
 }
 
-/// Who knows the indicators, and is asked about usual DNS messages before they are told.
-pub trait Screen {
-    /// Whether nothing can be detected in this message, whatever is known besides it.
-    fn is_unlisted(&self, asked: &Asked, outline: &Outline<'_>) -> bool;
-}
-
-/// Between whom a DNS message goes.
-#[derive(Clone, Copy, Debug)]
-pub struct Asked {
-    /// Who asks.
-    pub client: AddressWords,
-    /// Who is asked.
-    pub server: AddressWords,
-    /// The server's port.
-    pub port: u16,
-}
-
 /// Reads frames and tells what they show.
 #[derive(Debug)]
 pub struct Observer {
@@ -84,7 +65,7 @@ pub struct Observer {
     pub(super) budget: ReassemblyBudget,
     pub(super) holders: Holders,
     pub(super) spare: Spare,
-    pub(super) screening: Option<FlowScreening>,
+    pub(super) screening: Option<Screening>,
     pub(super) counters: Counters,
     /// The latest packet time; it never goes back.
     pub(super) clock: Timestamp,
@@ -130,20 +111,19 @@ impl Observer {
         }
     }
 
-    /// The same observer, which asks `screen` what must be told in full of flows and of TLS hellos.
-    pub fn with_screen(self, screen: Arc<dyn FlowScreen>) -> Self {
-        Self { screening: Some(FlowScreening::new(screen)), ..self }
+    /// The same observer, which asks `screen` what must be told in full of usual DNS messages, flows and TLS hellos.
+    pub fn with_screen(self, screen: Arc<dyn Screen>) -> Self {
+        Self { screening: Some(Screening::new(screen)), ..self }
     }
 
     /// Reads a batch of frames and adds what they show to `out`, in order; with a filter, only those that
-    /// match it. Packet time goes on by all of them. With a screen, usual DNS messages of which it says so are
-    /// told as quiet ones. Where the observers share the work, `shares` spares each the others' frames.
+    /// match it. Packet time goes on by all of them. Where the observers share the work, `shares` spares each the
+    /// others' frames.
     pub fn observe(
         &mut self,
         frames: &FrameBatch,
         shares: Option<&Shares>,
         mut filter: Option<&mut Filter>,
-        screen: Option<&dyn Screen>,
         out: &mut ObservationBatch,
     ) {
         let mut rest = frames.frames().enumerate();
@@ -180,12 +160,11 @@ impl Observer {
                     self.counters.filtered += u64::from(self.counts(ahead.share));
                     continue;
                 }
-                match ahead.reading {
-                    Reading::Segment => self.plain_segment(ahead, out),
-                    Reading::Datagram => self.plain_datagram(ahead, screen, out),
+                match &ahead.reading {
+                    Reading::Plain(plain) => self.plain(&ahead.frame, plain, &ahead.ends, out),
                     Reading::Layers(place) => {
-                        if let Some(decoded) = layers.get(place as usize) {
-                            self.layers(ahead, decoded, screen, out);
+                        if let Some(decoded) = layers.get(*place) {
+                            self.layers(ahead, decoded, out);
                         }
                     }
                 }
@@ -238,36 +217,24 @@ impl Observer {
         share == Share::Ours || share == Share::Everybodys && self.options.shard == 0
     }
 
-    /// A plain TCP segment: what usual traffic mostly consists of, done with its headers alone where it can be.
+    /// A plain frame: what usual traffic mostly consists of, done with its headers alone where it can be.
     #[inline(always)]
-    fn plain_segment(&mut self, ahead: &Ahead<'_>, out: &mut ObservationBatch) {
-        let Ahead { frame, plain: Some(plain), ends, .. } = ahead else { return };
+    fn plain(&mut self, frame: &Frame<'_>, plain: &Plain<'_>, ends: &Ends, out: &mut ObservationBatch) {
         self.counters.plain(frame, plain);
-        let is_settled = plain
-            .tcp_flags()
-            .is_some_and(|flags| self.settled_segment(frame, flags, plain.payload_length(), ends));
-        if !is_settled {
-            self.packet(frame, Carrier::Plain(plain), ends, out);
-        }
-    }
-
-    /// A plain UDP datagram.
-    fn plain_datagram(&mut self, ahead: &Ahead<'_>, screen: Option<&dyn Screen>, out: &mut ObservationBatch) {
-        let Ahead { frame, plain: Some(plain), ends, .. } = ahead else { return };
-        self.counters.plain(frame, plain);
-        if !self.is_quiet(frame, plain.udp(), || plain.has_wrong_checksum(), ends, screen, out) {
+        let is_done = match plain.tcp_flags() {
+            Some(flags) => self.settled_segment(frame, flags, plain.payload_length(), ends),
+            None => {
+                let udp = plain.udp();
+                udp.is_some_and(|udp| self.is_quiet(frame, Carrier::Plain(plain), &udp, ends, out))
+            }
+        };
+        if !is_done {
             self.packet(frame, Carrier::Plain(plain), ends, out);
         }
     }
 
     /// A frame that was read layer by layer.
-    fn layers(
-        &mut self,
-        ahead: &Ahead<'_>,
-        decoded: &Decoded<'_>,
-        screen: Option<&dyn Screen>,
-        out: &mut ObservationBatch,
-    ) {
+    fn layers(&mut self, ahead: &Ahead<'_>, decoded: &Decoded<'_>, out: &mut ObservationBatch) {
         let Ahead { frame, ends, .. } = ahead;
         if self.counts(ahead.share) {
             self.counters.frame(frame, decoded);
@@ -280,9 +247,7 @@ impl Observer {
         }
         let is_done = match &decoded.transport {
             Transport::Tcp(tcp) => self.settled_segment(frame, tcp.flags, tcp.payload_length, ends),
-            Transport::Udp(udp) => {
-                self.is_quiet(frame, Some(*udp), || decoded.has_wrong_checksum(), ends, screen, out)
-            }
+            Transport::Udp(udp) => self.is_quiet(frame, Carrier::Layers(decoded), udp, ends, out),
             _ => false,
         };
         if !is_done {
@@ -291,36 +256,30 @@ impl Observer {
     }
 
     /// Whether it is a DNS message of which there is nothing to detect; then it is told as such.
+    #[inline]
     fn is_quiet(
         &mut self,
         frame: &Frame<'_>,
-        udp: Option<UdpView<'_>>,
-        has_wrong_checksum: impl Fn() -> bool,
+        carrier: Carrier<'_>,
+        udp: &UdpView<'_>,
         ends: &Ends,
-        screen: Option<&dyn Screen>,
         out: &mut ObservationBatch,
     ) -> bool {
-        let (Some(screen), Some(udp)) = (screen, udp) else { return false };
+        let Some(screening) = &self.screening else { return false };
         let Some((DnsService::Dns, Some(places))) = ends.dns else { return false };
         let outline = places.of(udp.payload);
-        let asked = ends.asked(&udp);
-        if !screen.is_unlisted(&asked, &outline) {
+        let asked = ends.asked(udp);
+        if !screening.is_unlisted(&asked, &outline) {
             return false;
         }
         if self.options.decode.checksums {
-            self.counters.bad_checksums[1] += u64::from(has_wrong_checksum());
+            self.counters.bad_checksums[1] += u64::from(carrier.has_wrong_checksum());
         }
         self.counters.dns_messages += 1;
+        let Asked { client, server, .. } = asked;
         let is_response = outline.is_response();
-        let quiet = QuietDns {
-            time: frame.time,
-            tenant: ends.key.tenant(),
-            client: asked.client,
-            server: asked.server,
-            answer: (is_response && outline.has_answers()).then_some(outline),
-            is_response,
-        };
-        out.quiet_dns(frame.number, &quiet);
+        let about = QuietHead { time: frame.time, tenant: ends.key.tenant(), client, server, is_response };
+        out.quiet_dns(frame.number, about, is_response.then_some(outline));
         true
     }
 
@@ -412,10 +371,10 @@ impl Observer {
         if self.options.decode.checksums {
             self.counters.checksum(&packet.transport, packet.carrier.has_wrong_checksum());
         }
-        let (direction, tuple) = dns_tuple(udp, packet.ends);
+        let direction = dns_direction(udp);
         let flow = FlowIdentity {
             id: dns_flow_id(key),
-            tuple,
+            tuple: key.tuple(packet.ends.client_is_low(direction)),
             tenant: key.tenant(),
             vlan: packet.carrier.vlan(),
             tunnel: packet.carrier.tunnel(),

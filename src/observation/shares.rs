@@ -3,12 +3,9 @@
 use super::{ends::key_of, observer::ObserverOptions};
 use crate::{decode::Plain, source::FrameBatch};
 
-/// Stands for a frame that is not plain: every observer reads it, and finds out whose it is.
-const UNKNOWN: u16 = u16::MAX;
-
-/// Whose the frames of a batch are, as far as plain frames tell.
+/// Whose the frames of a batch are. A frame that is not plain every observer reads, and finds out whose it is.
 #[derive(Clone, Debug, Default)]
-pub struct Shares(Vec<u16>);
+pub struct Shares(Vec<Option<u16>>);
 
 impl Shares {
     /// Of these frames, for observers with these options.
@@ -18,8 +15,7 @@ impl Shares {
             u16::try_from(key_of(&plain).0.share(options.shards)).ok()
         };
         let shares = frames.frames().map(|frame| {
-            let known = options.shortcuts.then(|| share(frame.link, frame.bytes, frame.wire_length));
-            known.flatten().unwrap_or(UNKNOWN)
+            options.shortcuts.then(|| share(frame.link, frame.bytes, frame.wire_length)).flatten()
         });
         Self(shares.collect())
     }
@@ -27,6 +23,6 @@ impl Shares {
     /// Whether the frame at `index` is surely another observer's than `shard`.
     #[inline]
     pub(super) fn is_others(&self, index: usize, shard: u64) -> bool {
-        self.0.get(index).is_some_and(|share| *share != UNKNOWN && u64::from(*share) != shard)
+        self.0.get(index).copied().flatten().is_some_and(|share| u64::from(share) != shard)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{ops::Range, sync::Arc};
 
-use super::{batch::ObservationBatch, hosts::FlowScreening};
+use super::{batch::ObservationBatch, screening::Screening};
 use crate::protocol::tls::{self, HelloOutline, TlsEvent, TlsSink};
 
 /// The longest hello that is kept as it came until the certificate comes; longer ones are read at once.
@@ -59,7 +59,7 @@ impl KeptHello {
 pub(super) struct Telling<'t> {
     pub(super) told: &'t mut Vec<Told>,
     pub(super) batch: &'t mut ObservationBatch,
-    pub(super) screening: Option<&'t mut FlowScreening>,
+    pub(super) screening: Option<&'t mut Screening>,
 }
 
 impl Telling<'_> {

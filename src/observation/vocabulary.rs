@@ -80,7 +80,7 @@ pub struct Observation<'a> {
     /// What.
     pub seen: Seen<'a>,
     /// Whether it is a flow's beginning, exchange or end, and no claim is about the address of either end, as far as
-    /// whoever told it was asked ([`super::FlowScreen`]).
+    /// whoever told it was asked ([`super::Screen`]).
     pub is_unlisted: bool,
 }
 
@@ -97,7 +97,7 @@ pub enum Seen<'a> {
     Dns(DnsSeen<'a>),
     /// A client's TLS hello.
     TlsClient(&'a Arc<tls::ClientHello>),
-    /// A client's TLS hello in which there is nothing to detect, where hellos are screened ([`super::FlowScreen`]).
+    /// A client's TLS hello in which there is nothing to detect, where hellos are screened ([`super::Screen`]).
     UnlistedHello(HelloSeen<'a>),
     /// A server's TLS hello.
     TlsServer(&'a Arc<tls::ServerHello>),
@@ -128,23 +128,6 @@ pub struct HelloSeen<'a> {
 /// ([`super::Screen`]): of nearly all messages this is all that anybody wants to know.
 #[derive(Clone, Copy, Debug)]
 pub struct QuietDns<'a> {
-    /// Packet time.
-    pub time: Timestamp,
-    /// Whose network.
-    pub tenant: Tenant,
-    /// Who asked.
-    pub client: AddressWords,
-    /// Who was asked.
-    pub server: AddressWords,
-    /// The outline of a response that may give addresses; `None` of questions and other responses.
-    pub answer: Option<dns::Outline<'a>>,
-    /// Whether it is a response.
-    pub is_response: bool,
-}
-
-/// What a batch keeps of a [`QuietDns`]: of an answer no more than what it teaches.
-#[derive(Clone, Copy, Debug)]
-pub struct KeptDns<'a> {
     /// Who asked whom.
     pub about: &'a QuietHead,
     /// The name that was asked for, where there are addresses.

@@ -273,7 +273,7 @@ fn in_batches(frames: &[Timed], size: usize) -> String {
     let mut next = 1;
     for piece in frames.chunks(size) {
         observed.clear();
-        observer.observe(&batch(piece, next), None, None, None, &mut observed);
+        observer.observe(&batch(piece, next), None, None, &mut observed);
         analysis.take(std::slice::from_ref(&observed)).unwrap();
         next += piece.len() as u64;
     }

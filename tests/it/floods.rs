@@ -77,7 +77,7 @@ impl Flood<'_> {
 
     fn observe(&mut self) {
         self.observed.clear();
-        self.observer.observe(&batch(&self.waiting, self.next), None, None, None, &mut self.observed);
+        self.observer.observe(&batch(&self.waiting, self.next), None, None, &mut self.observed);
         self.analysis.take(std::slice::from_ref(&self.observed)).unwrap();
         self.next += self.waiting.len() as u64;
         self.waiting.clear();

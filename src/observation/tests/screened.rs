@@ -8,7 +8,8 @@ use super::{
 };
 use crate::{
     address::AddressWords,
-    observation::{FlowScreen, HostFacts},
+    observation::{Asked, HostFacts, Screen},
+    protocol::dns::Outline,
 };
 
 /// Lists `evil.example` and 10.0.0.9.
@@ -18,7 +19,11 @@ struct Lists {
     reads_hellos_of_certificates: bool,
 }
 
-impl FlowScreen for Lists {
+impl Screen for Lists {
+    fn is_unlisted(&self, _: &Asked, _: &Outline<'_>) -> bool {
+        false
+    }
+
     fn may_list_address(&self, address: AddressWords) -> bool {
         address == AddressWords::v4(0x0a00_0009)
     }
@@ -36,7 +41,7 @@ impl FlowScreen for Lists {
     }
 }
 
-fn lists(reads_hellos: bool, reads_hellos_of_certificates: bool) -> Arc<dyn FlowScreen> {
+fn lists(reads_hellos: bool, reads_hellos_of_certificates: bool) -> Arc<dyn Screen> {
     Arc::new(Lists { reads_hellos, reads_hellos_of_certificates })
 }
 
@@ -47,7 +52,7 @@ fn tls_talk(name: &[u8]) -> Talk {
 }
 
 /// The lines, and how many of them are told in little room.
-fn told(wire: &Wire, screen: &Arc<dyn FlowScreen>) -> (Vec<String>, usize) {
+fn told(wire: &Wire, screen: &Arc<dyn Screen>) -> (Vec<String>, usize) {
     let told = wire.told_with(1, Some(screen));
     let unlisted = told.iter().filter(|(_, is_unlisted)| *is_unlisted).count();
     (told.into_iter().map(|(line, _)| line).collect(), unlisted)

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use crate::{
     decode::{LinkType, TcpView},
     observation::{
-        DnsService, FlowScreen, Item, ObservationBatch, Observer, ObserverOptions, Seen, Shares,
-        merge_in_order,
+        DnsService, Item, ObservationBatch, Observer, ObserverOptions, Screen, Seen, Shares, merge_in_order,
     },
     source::{Chunk, FrameBatch, FrameRecord},
     time::Timestamp,
@@ -68,7 +67,7 @@ impl Wire {
     }
 
     /// The same where hellos and flows are screened; each line with whether nothing can be detected by it.
-    pub fn told_with(&self, shards: u64, screen: Option<&Arc<dyn FlowScreen>>) -> Vec<(String, bool)> {
+    pub fn told_with(&self, shards: u64, screen: Option<&Arc<dyn Screen>>) -> Vec<(String, bool)> {
         let batch = self.frames();
         let shares = Shares::of(&batch, &ObserverOptions { shards, ..ObserverOptions::default() });
         let mut observers: Vec<_> = (0..shards)
@@ -104,7 +103,7 @@ impl Wire {
                 lines.push((line, observation.is_unlisted || is_unread));
             });
         };
-        round(&mut |observer, out| observer.observe(&batch, Some(&shares), None, None, out));
+        round(&mut |observer, out| observer.observe(&batch, Some(&shares), None, out));
         round(&mut |observer, out| while observer.finish(out) {});
         lines
     }

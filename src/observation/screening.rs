@@ -1,11 +1,10 @@
-//! Who knows the indicators and registries: asked about flows and the hosts that they are for before they are told.
+//! Who knows the indicators and registries: asked about messages, flows and hosts before they are told.
 
-use std::{fmt::Debug, sync::Arc};
+use std::{fmt::Debug, hash::BuildHasher, sync::Arc};
 
-use crate::{
-    address::AddressWords,
-    flow::{FlowKey, WordHash},
-};
+use foldhash::fast::RandomState;
+
+use crate::{address::AddressWords, flow::FlowKey, protocol::dns::Outline};
 
 /// Host names that are remembered: 128 KiB of them. Each has one place, and takes it from the one before.
 const PLACES: usize = 2048;
@@ -22,8 +21,23 @@ pub struct HostFacts {
     pub may_be_listed: bool,
 }
 
-/// Who knows the indicators, and is asked about flows and TLS hellos. What it answers never changes.
-pub trait FlowScreen: Debug + Send + Sync {
+/// Between whom a DNS message goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked {
+    /// Who asks.
+    pub client: AddressWords,
+    /// Who is asked.
+    pub server: AddressWords,
+    /// The server's port.
+    pub port: u16,
+}
+
+/// Who knows the indicators, and is asked about usual DNS messages, flows and TLS hellos. What it answers never
+/// changes.
+pub trait Screen: Debug + Send + Sync {
+    /// Whether nothing can be detected in this message, whatever is known besides it.
+    fn is_unlisted(&self, asked: &Asked, outline: &Outline<'_>) -> bool;
+
     /// `false` only when no claim is about this address.
     fn may_list_address(&self, address: AddressWords) -> bool;
 
@@ -39,23 +53,29 @@ pub trait FlowScreen: Debug + Send + Sync {
 
 /// A screen with what it answered last.
 #[derive(Debug)]
-pub(super) struct FlowScreening {
-    screen: Arc<dyn FlowScreen>,
+pub(super) struct Screening {
+    screen: Arc<dyn Screen>,
     hosts: Hosts,
     /// What of a hello must be kept.
     reads_hellos: bool,
     reads_hellos_of_certificates: bool,
 }
 
-impl FlowScreening {
-    pub(super) fn new(screen: Arc<dyn FlowScreen>) -> Self {
+impl Screening {
+    pub(super) fn new(screen: Arc<dyn Screen>) -> Self {
         let reads_hellos = screen.reads_hellos();
         let reads_hellos_of_certificates = screen.reads_hellos_of_certificates();
         Self { screen, hosts: Hosts::default(), reads_hellos, reads_hellos_of_certificates }
     }
 
+    /// As [`Screen::is_unlisted`].
+    #[inline]
+    pub(super) fn is_unlisted(&self, asked: &Asked, outline: &Outline<'_>) -> bool {
+        self.screen.is_unlisted(asked, outline)
+    }
+
     /// Whether no claim is about either end of a flow.
-    pub(super) fn is_unlisted(&self, key: &FlowKey) -> bool {
+    pub(super) fn is_unlisted_flow(&self, key: &FlowKey) -> bool {
         !key.addresses().into_iter().any(|address| self.screen.may_list_address(address))
     }
 
@@ -87,20 +107,22 @@ struct Host {
 #[derive(Debug)]
 pub struct Hosts {
     places: Vec<Host>,
+    hasher: RandomState,
 }
 
 impl Default for Hosts {
     fn default() -> Self {
         // An empty name has no facts, and is no name.
         let empty = Host { text: [0; LENGTH], length: 0, facts: HostFacts::default() };
-        Self { places: vec![empty; PLACES] }
+        Self { places: vec![empty; PLACES], hasher: RandomState::default() }
     }
 }
 
 impl Hosts {
     /// What is known of `text`, a host name as sent; `find` finds it out, always in the same way.
     pub fn facts(&mut self, text: &[u8], find: impl FnOnce(&[u8]) -> HostFacts) -> HostFacts {
-        let place = self.places.get_mut(place_of(text));
+        let place = self.hasher.hash_one(text) as usize % PLACES;
+        let place = self.places.get_mut(place);
         let Some(host) = place.filter(|_| text.len() <= LENGTH) else { return find(text) };
         if host.text.get(..usize::from(host.length)) != Some(text) {
             host.facts = find(text);
@@ -112,14 +134,6 @@ impl Hosts {
         }
         host.facts
     }
-}
-
-fn place_of(text: &[u8]) -> usize {
-    let (words, rest) = text.as_chunks::<8>();
-    let start = WordHash::from(text.len() as u64);
-    let hash = words.iter().fold(start, |hash, &word| hash.with(u64::from_le_bytes(word)));
-    let last = rest.iter().fold(0_u64, |word, &byte| word << 8 | u64::from(byte));
-    hash.with(last).finish() as usize % PLACES
 }
 
 #[cfg(test)]
