@@ -38,11 +38,32 @@ pub(super) struct Fresh {
     len: usize,
     /// How many fit in.
     most: usize,
+    row: Row,
+}
+
+/// Frames that may go into the window together, one after the other.
+#[derive(Clone, Copy)]
+struct Row {
     /// Whether all so far are in order, behind those that wait.
     is_ascending: bool,
     latest: Timestamp,
     /// Bytes of these frames and of those that wait.
     bytes: u64,
+}
+
+impl Row {
+    /// Whether the window takes a further one.
+    #[inline(always)]
+    const fn has_room(&self) -> bool {
+        self.bytes <= REORDER_BYTES
+    }
+
+    #[inline(always)]
+    fn add(&mut self, record: &FrameRecord) {
+        self.is_ascending &= record.time >= self.latest;
+        self.latest = record.time;
+        self.bytes += u64::from(record.length);
+    }
 }
 
 impl Fresh {
@@ -53,19 +74,17 @@ impl Fresh {
     #[inline(always)]
     pub(super) fn fill(&mut self, mut next: impl FnMut() -> Option<FrameRecord>) {
         // What every frame changes is kept out of memory.
-        let Self { most, mut len, mut is_ascending, mut latest, mut bytes, .. } = *self;
+        let Self { most, mut len, mut row, .. } = *self;
         for free in self.records.iter_mut().take(most) {
-            if bytes > REORDER_BYTES {
+            if !row.has_room() {
                 break;
             }
             let Some(record) = next() else { break };
-            is_ascending &= record.time >= latest;
-            latest = record.time;
-            bytes += u64::from(record.length);
+            row.add(&record);
             len += 1;
             *free = record;
         }
-        (self.len, self.is_ascending, self.latest, self.bytes) = (len, is_ascending, latest, bytes);
+        (self.len, self.row) = (len, row);
     }
 
     /// How many there are.
@@ -105,39 +124,40 @@ impl Reorder {
             records: [FrameRecord::NONE; Fresh::MOST],
             len: 0,
             most: most.min(room).min(Fresh::MOST),
-            is_ascending: true,
-            latest: self.latest,
-            bytes: self.bytes,
+            row: self.row(),
         }
+    }
+
+    /// No frames yet, behind those that wait.
+    #[inline(always)]
+    fn row(&self) -> Row {
+        Row { is_ascending: true, latest: self.latest, bytes: self.bytes }
     }
 
     /// Puts frames in, one after the other.
     pub(super) fn append(&mut self, fresh: &Fresh) {
         let records = fresh.records.get(..fresh.len).unwrap_or_default();
-        self.put(records, fresh.is_ascending, fresh.latest, fresh.bytes);
+        self.put(records, fresh.row);
     }
 
     /// Puts in the first ones of `records`, at most `most`, until it is full; gives how many.
     pub(super) fn admit(&mut self, records: &[FrameRecord], most: usize) -> usize {
         let room = FULL.saturating_sub(self.waiting.len()).min(most);
-        let (mut count, mut is_ascending, mut latest, mut bytes) = (0, true, self.latest, self.bytes);
+        let (mut count, mut row) = (0, self.row());
         for record in records.iter().take(room) {
-            if bytes > REORDER_BYTES {
+            if !row.has_room() {
                 break;
             }
-            is_ascending &= record.time >= latest;
-            latest = record.time;
-            bytes += u64::from(record.length);
+            row.add(record);
             count += 1;
         }
-        self.put(records.get(..count).unwrap_or_default(), is_ascending, latest, bytes);
+        self.put(records.get(..count).unwrap_or_default(), row);
         count
     }
 
-    /// Puts `records` in. Where they are in order `latest` is their last time, and `bytes` are those of all that
-    /// then wait.
-    fn put(&mut self, records: &[FrameRecord], is_ascending: bool, latest: Timestamp, bytes: u64) {
-        if !is_ascending {
+    /// Puts `records` in, which are all of the row.
+    fn put(&mut self, records: &[FrameRecord], row: Row) {
+        if !row.is_ascending {
             return records.iter().for_each(|record| self.push(*record));
         }
         let need = self.waiting.len() + records.len();
@@ -147,7 +167,7 @@ impl Reorder {
             self.waiting.reserve_exact(capacity - self.waiting.len());
         }
         records.chunks(COPIED).for_each(|piece| self.waiting.extend(piece));
-        (self.latest, self.bytes) = (latest, bytes);
+        (self.latest, self.bytes) = (row.latest, row.bytes);
     }
 
     /// Puts the last frame where it belongs.
