@@ -23,7 +23,7 @@ use crate::{
     indicator::{AllowSubject, AsOf, Knowledge, Rung, Severity, Standing},
     limits,
     names::{NameSource, NamedBy, Names},
-    observation::{FlowIdentity, Hosts, Observation, Screen, Seen},
+    observation::{FlowIdentity, HostFacts, Hosts, Observation, Screen, Seen},
     protocol::dns::NameBuf,
     time::{SECOND, Timestamp},
 };
@@ -142,10 +142,13 @@ impl Detection {
     /// Whether it is a flow's beginning, exchange or end, and nothing can be said of that.
     #[inline]
     pub fn is_quiet(&self, observation: &Observation<'_>, assets: &Assets, names: &Names) -> bool {
+        if !self.screens
+            || !matches!(observation.seen, Seen::FlowOpened(_) | Seen::Exchange(_) | Seen::FlowClosed(_))
+        {
+            return false;
+        }
         let names = self.led_there.may_hold(&observation.head.flow).then_some(names);
-        matches!(observation.seen, Seen::FlowOpened(_) | Seen::Exchange(_) | Seen::FlowClosed(_))
-            && self.screens
-            && screen::is_unlisted_flow(observation.head, assets, names, &self.knowledge.indicators)
+        screen::is_unlisted_flow(observation.head, assets, names, &self.knowledge.indicators)
     }
 
     /// `false` only when no listed name has led either end of the flow to the other.
@@ -156,10 +159,12 @@ impl Detection {
 
     /// Whether a host name as sent is a package registry's.
     pub fn is_package_registry(&mut self, host: &[u8]) -> bool {
-        if self.screens {
-            return self.hosts.facts(host, |host| self.knowledge.host(host)).is_registry;
-        }
-        self.knowledge.host(host).is_registry
+        self.facts(host).is_registry
+    }
+
+    fn facts(&mut self, host: &[u8]) -> HostFacts {
+        let find = |host: &[u8]| self.knowledge.host(host);
+        if self.screens { self.hosts.facts(host, find) } else { find(host) }
     }
 
     /// Notes whether names that may be listed are known from now on; answers whether the host name that the
@@ -168,8 +173,8 @@ impl Detection {
         if !self.screens {
             return true;
         }
-        let host_may_be_listed = screen::host_of(observation)
-            .is_some_and(|host| self.hosts.facts(host, |host| self.knowledge.host(host)).may_be_listed);
+        let host_may_be_listed =
+            screen::host_of(observation).is_some_and(|host| self.facts(host).may_be_listed);
         let (flow, led_there) = (&observation.head.flow, &mut self.led_there);
         if host_may_be_listed {
             led_there.add(flow, flow.tuple.server.address.into());

@@ -97,10 +97,8 @@ pub fn is_unlisted_flow(
 /// The host name that the client says it wants, by which [`Names`] may learn: SNI or Host.
 pub fn host_of<'o>(observation: &'o Observation<'_>) -> Option<&'o [u8]> {
     match &observation.seen {
-        Seen::TlsClient(hello) => hello.sni.as_deref(),
-        Seen::Quic(quic) => quic.hello.sni.as_deref(),
         Seen::HttpRequest(request) => request.host_name(),
-        _ => None,
+        _ => observation.sni(),
     }
 }
 

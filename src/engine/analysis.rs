@@ -145,13 +145,7 @@ impl<'s> Analysis<'s> {
                     self.observe_flow(&observation)
                 }
                 Item::Observation(observation) => self.observe(&observation),
-                Item::QuietDns(quiet) => {
-                    self.observe_quiet(&quiet);
-                    if !self.incidents.is_due(quiet.about.time) {
-                        return;
-                    }
-                    self.sweep(quiet.about.time)
-                }
+                Item::QuietDns(quiet) => self.observe_quiet(&quiet),
             };
             if result.is_ok() {
                 result = told;
@@ -162,16 +156,22 @@ impl<'s> Analysis<'s> {
 
     /// A DNS message of which there is nothing to detect: what it says of names and of what was visible counts.
     #[inline]
-    fn observe_quiet(&mut self, quiet: &QuietDns<'_>) {
+    fn observe_quiet(&mut self, quiet: &QuietDns<'_>) -> Result<(), OutputError> {
+        let now = quiet.about.time;
         self.observations += 1;
-        self.last = self.last.max(quiet.about.time);
+        self.last = self.last.max(now);
         self.seen.dns_messages += 1;
         self.names.learn_quiet(quiet);
         self.visibility.observe_quiet(quiet, &self.assets);
+        self.sweep(now)
     }
 
     /// Closes incidents that have gone quiet by `now`.
+    #[inline]
     fn sweep(&mut self, now: Timestamp) -> Result<(), OutputError> {
+        if !self.incidents.is_due(now) {
+            return Ok(());
+        }
         let mut out = Output { sink: self.sink.as_deref_mut(), result: Ok(()) };
         let (closed, visibility) = (&mut self.closed, &self.visibility);
         self.incidents.advance(now, &mut |incident| {
@@ -208,12 +208,7 @@ impl<'s> Analysis<'s> {
             }
             _ => self.visibility.note(now),
         }
-        let mut out = Output { sink: self.sink.as_deref_mut(), result: Ok(()) };
-        let (closed, visibility) = (&mut self.closed, &self.visibility);
-        self.incidents.advance(now, &mut |incident| {
-            tell(incident, Change::Close, now, visibility, closed, &mut out);
-        });
-        out.result
+        self.sweep(now)
     }
 
     fn observe(&mut self, observation: &Observation<'_>) -> Result<(), OutputError> {
@@ -226,14 +221,9 @@ impl<'s> Analysis<'s> {
             observation::Seen::FlowOpened(_)
             | observation::Seen::Exchange(_)
             | observation::Seen::FlowClosed(_) => false,
-            seen => {
+            _ => {
                 self.names.learn(observation);
-                let hello = match seen {
-                    observation::Seen::TlsClient(hello) => Some(hello.as_ref()),
-                    observation::Seen::Quic(quic) => Some(&quic.hello),
-                    _ => None,
-                };
-                let sni = hello.and_then(|hello| hello.sni.as_deref());
+                let sni = observation.sni();
                 sni.is_some_and(|sni| self.detection.is_package_registry(sni))
             }
         };

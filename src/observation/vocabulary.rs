@@ -84,6 +84,17 @@ pub struct Observation<'a> {
     pub is_unlisted: bool,
 }
 
+impl Observation<'_> {
+    /// The name that a TLS or QUIC client asks for in a hello that was told in full.
+    pub fn sni(&self) -> Option<&[u8]> {
+        match &self.seen {
+            Seen::TlsClient(hello) => hello.sni.as_deref(),
+            Seen::Quic(quic) => quic.hello.sni.as_deref(),
+            _ => None,
+        }
+    }
+}
+
 /// What was seen.
 #[derive(Clone, Debug)]
 pub enum Seen<'a> {

@@ -115,11 +115,6 @@ impl<'a> Outline<'a> {
         self.message.get(2).is_some_and(|flags| flags & 0x80 != 0)
     }
 
-    /// Whether the answer section has any record.
-    pub const fn has_answers(&self) -> bool {
-        self.places.answers > 0
-    }
-
     /// The addresses and aliases of the answer section, in order; other types are left out.
     #[inline]
     pub fn answers(&self) -> impl Iterator<Item = Answer<'a>> {
