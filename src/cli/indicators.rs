@@ -10,7 +10,7 @@ use std::{
 use clap::{Args, Subcommand};
 
 use super::{FAILED, NOTHING_FOUND, say};
-use crate::indicator::{COMPILED_MAGIC, Compiled, LoadReport, Loader};
+use crate::indicator::{COMPILED_MAGIC, Compiled, IndicatorPath, LoadReport, Loader};
 
 /// Entries of one list that are named when they are not taken.
 const REJECTED_SHOWN: usize = 10;
@@ -33,7 +33,7 @@ enum IndicatorsCommand {
 struct CompileArguments {
     /// Indicator files or directories, as --indicators takes them
     #[arg(required = true, value_name = "PATH")]
-    paths: Vec<PathBuf>,
+    paths: Vec<IndicatorPath>,
     /// The file to write; it is replaced when it is there and is a compiled file
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
@@ -61,7 +61,7 @@ fn compile(arguments: &CompileArguments) -> Result<String, String> {
     let at_fault = |error: io::Error| format!("{}: {error}", output.display());
     may_be_written(output, paths)?;
     let mut loader = Loader::for_compiling();
-    paths.iter().for_each(|path| loader.path(path));
+    paths.iter().for_each(|path| loader.located(path));
     let compiled = loader.compile();
     check_loaded(&compiled.report)?;
     let length = replace(output, &compiled).map_err(at_fault)?;
@@ -76,7 +76,7 @@ fn compile(arguments: &CompileArguments) -> Result<String, String> {
 }
 
 /// A file of something else is not overwritten, and a folder that is read does not get its own product.
-fn may_be_written(output: &Path, paths: &[PathBuf]) -> Result<(), String> {
+fn may_be_written(output: &Path, paths: &[IndicatorPath]) -> Result<(), String> {
     let shown = output.display();
     if output.file_name().is_none() || output.is_dir() {
         return Err(format!("{shown}: is a folder; name the file to write"));
@@ -92,7 +92,7 @@ fn may_be_written(output: &Path, paths: &[PathBuf]) -> Result<(), String> {
     let folder = fs::canonicalize(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let around =
         |path: &&PathBuf| path.is_dir() && fs::canonicalize(path).is_ok_and(|path| folder.starts_with(path));
-    match paths.iter().find(around) {
+    match paths.iter().map(|named| &named.path).find(around) {
         Some(path) => Err(format!("{shown}: lies in {}, which is read; write it elsewhere", path.display())),
         None => Ok(()),
     }

@@ -18,7 +18,7 @@ use crate::{
     decode::DecodeOptions,
     engine::{Analysis, AnalysisOptions, Finished, PipelineOptions, blindness, run},
     event::EventOptions,
-    indicator::{AsOf, Knowledge, Loader, Severity},
+    indicator::{AsOf, IndicatorPath, Knowledge, Loader, Severity},
     observation::ObserverOptions,
     output::{EventSink, OutputError},
     report::{self, Progress, ProgressState, Style, Summary},
@@ -32,9 +32,9 @@ pub struct ReplayArguments {
     /// Capture files (pcap or pcapng, also compressed), directories of them, or - for the standard input
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// Indicator file or directory, compiled or not; repeatable [default: the built-in packs]
+    /// Indicator file or directory, as PATH or FORMAT:PATH; repeatable [default: the built-in packs]
     #[arg(long, value_name = "PATH")]
-    indicators: Vec<PathBuf>,
+    indicators: Vec<IndicatorPath>,
     /// Settings file
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -269,7 +269,7 @@ fn load_knowledge(arguments: &ReplayArguments, config: &Config) -> Result<Knowle
         loader.builtin();
     } else {
         loader.builtin_baseline();
-        paths.iter().for_each(|path| loader.path(path));
+        paths.iter().for_each(|path| loader.located(path));
     }
     let knowledge = loader.finish();
     check_loaded(&knowledge.report)?;

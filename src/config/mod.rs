@@ -1,11 +1,14 @@
 //! Settings: a TOML file, under the same names as the flags that override it.
 
-use std::{fmt, fs, path::Path, path::PathBuf};
+use std::{fmt, fs, path::Path};
 
 use ipnet::IpNet;
 use serde::Deserialize;
 
-use crate::asset::{Assets, DEFAULT_HOME, Subnet};
+use crate::{
+    asset::{Assets, DEFAULT_HOME, Subnet},
+    indicator::IndicatorPath,
+};
 
 /// The settings file. Every key is optional; unknown keys are refused.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -15,8 +18,8 @@ pub struct Config {
     pub home_networks: Option<Vec<IpNet>>,
     /// Labels and groups of our machines, by subnet.
     pub asset: Vec<AssetEntry>,
-    /// Indicator files and directories; the built-in packs when absent.
-    pub indicators: Option<Vec<PathBuf>>,
+    /// Indicator files and directories, as `PATH` or `FORMAT:PATH`; the built-in packs when absent.
+    pub indicators: Option<Vec<IndicatorPath>>,
     /// Whether the outermost VLAN is a tenant of its own where no tunnel tells one.
     pub vlan_is_tenant: bool,
     /// Seed of Community IDs.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::finding::{Application, Beacon, Detector};
 use crate::{
     asset::Sides,
-    indicator::{Indicators, Provenance, Rung, Severity, Sinkholes, Standing, Validity},
+    indicator::{Indicators, Provenance, Rung, Severity, Sinkholes, Standing, Validity, WellKnown},
     names::{Named, Names},
     observation::Head,
     protocol::dns::NameBuf,
@@ -18,6 +18,8 @@ pub struct Context<'a> {
     pub indicators: &'a Indicators,
     /// Addresses that a name is led to when somebody has taken it over.
     pub sinkholes: &'a Sinkholes,
+    /// Infrastructure that too many share to blame one of them.
+    pub well_known: &'a WellKnown,
     /// Which name led where.
     pub names: &'a Names,
     /// The observation's flow, seen from the asset.

@@ -118,6 +118,7 @@ impl Detection {
         let context = Context {
             indicators: &knowledge.indicators,
             sinkholes: &knowledge.sinkholes,
+            well_known: &knowledge.well_known,
             names,
             sides: &sides,
             head,

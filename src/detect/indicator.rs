@@ -412,7 +412,13 @@ impl Proposals<'_, '_> {
         let sighting = sighting();
         for id in std::mem::take(&mut self.hits) {
             let Some(claim) = self.context.indicators.claim(id) else { continue };
-            let Some(standing) = claim.validity.judge(self.as_of, self.context.head.time) else { continue };
+            let judged = self.context.indicators.judge(id, self.as_of, self.context.head.time);
+            let Some(standing) = judged else { continue };
+            let (mut most, mut why) = (Severity::Critical, sighting.why.clone());
+            if let Some(entry) = self.context.well_known.weakens(&claim) {
+                most = Severity::Low;
+                why.push(format!("many share what is listed: {}", entry.what));
+            }
             let kind = Kind::ALL.iter().position(|kind| *kind == claim.kind).unwrap_or_default();
             self.out.push(Candidate {
                 detector: Detector::Indicator,
@@ -425,11 +431,11 @@ impl Proposals<'_, '_> {
                 provenance: Arc::clone(claim.provenance),
                 validity: claim.validity,
                 standing,
-                severity: claim.severity().min(sighting.ceiling),
+                severity: claim.severity().min(sighting.ceiling).min(most),
                 rung: sighting.rung,
                 evidence: sighting.evidence.clone(),
                 said: sighting.said.clone(),
-                why: sighting.why.clone(),
+                why,
                 application: sighting.application.clone(),
                 name: sighting.name.clone(),
                 is_outcome: sighting.is_outcome,

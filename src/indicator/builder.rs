@@ -93,6 +93,7 @@ impl IndicatorsBuilder {
             addresses,
             signatures: Signatures::new(self.signatures),
             search_suffixes: self.search_suffixes,
+            refused: Vec::new(),
         }
     }
 }

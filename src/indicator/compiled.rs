@@ -27,20 +27,22 @@ use super::claims::{Claims, DATES, GROUP, RECORD};
 use super::coding::{Decoder, Encoder};
 use super::domain_table::DomainTable;
 use super::flat::{Bytes, set_u64, u32_at, u64_at};
+use super::format::Format;
 use super::further::Further;
 use super::hash::checksum;
-use super::load_report::{Format, Rejected, SourceReport};
+use super::load_report::{Counted, Rejected, SourceReport};
 use super::provenances::Provenances;
 use super::segment::{Segment, Tables};
 use super::text_table::TextTable;
 use crate::source::Mapped;
+use crate::time::Timestamp;
 
 /// How a compiled indicator file begins. No text does, and a transfer that takes it for text damages it.
 pub const MAGIC: [u8; 8] = *b"\x89CLHM\r\n\0";
 /// The mark of the byte order.
 pub(super) const MARK: u32 = 0x0a0b_0c0d;
 /// Changes with anything in the layout, the tables or their hashes.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 /// Bytes before the first section's place in the directory.
 pub(super) const HEAD: usize = 32;
 /// Bytes of a section's place.
@@ -275,6 +277,15 @@ pub(super) fn write_sources(sources: &[Source], kinds: u16) -> Vec<u8> {
             to.text(&rejected.text);
             to.text(&rejected.reason);
         });
+        for counted in [&report.reasons, &report.ignored] {
+            to.list(counted, |to, Counted { reason, count, first_line }| {
+                to.text(reason);
+                to.u64(*count as u64);
+                to.u32(*first_line);
+            });
+        }
+        to.u8(u8::from(report.newest.is_some()));
+        report.newest.into_iter().for_each(|newest| to.u64(newest.as_nanos() as u64));
         to.optional(text.as_deref());
     });
     to.0
@@ -294,12 +305,19 @@ fn read_sources(section: &[u8]) -> Option<(Vec<Source>, u16)> {
                 let line = from.u32()?;
                 Some(Rejected { line, text: from.text()?.to_owned(), reason: from.text()?.to_owned() })
             })?,
+            reasons: from.list(read_counted)?,
+            ignored: from.list(read_counted)?,
+            newest: from.optional(|from| Some(Timestamp::from_nanos(from.u64()? as i64)))?,
             failure: None,
         };
         let text = from.optional(|from| from.text().map(str::to_owned))?;
         (report.rejected.len() <= report.rejected_count).then_some(Source { report, text })
     })?;
     from.0.is_empty().then_some((sources, kinds))
+}
+
+fn read_counted(from: &mut Decoder<'_>) -> Option<Counted> {
+    Some(Counted { reason: from.text()?.to_owned().into(), count: from.size()?, first_line: from.u32()? })
 }
 
 #[cfg(test)]

@@ -9,15 +9,15 @@ use super::allow::{Allow, AllowEntry};
 use super::builder::IndicatorsBuilder;
 use super::claims::Statement;
 use super::compiled::{self, Contents, Source, Unusable};
-use super::csv::{self, CsvReader};
-use super::load_report::{Format, LoadReport, SourceReport};
+use super::format::{Feed, Format, Head, IndicatorPath, Parts, Reading, unknown_layout};
+use super::load_report::{LoadReport, SourceReport};
 use super::matcher::Indicators;
-use super::plain::PlainReader;
 use super::registry::Registries;
 use super::segment::{Added, Segment};
 use super::sinkhole::Sinkholes;
 use super::value::Value;
-use super::{blocks, native, shipped};
+use super::well_known::WellKnown;
+use super::{blocks, shipped};
 use crate::source::Mapped;
 
 /// What of a file's beginning tells its format.
@@ -34,6 +34,8 @@ pub struct Knowledge {
     pub registries: Registries,
     /// Sinkholes.
     pub sinkholes: Sinkholes,
+    /// Infrastructure that too many share to blame one of them.
+    pub well_known: WellKnown,
     /// What was taken and what was not.
     pub report: LoadReport,
 }
@@ -53,6 +55,7 @@ pub struct Loader {
     pub(super) allow: Vec<AllowEntry>,
     pub(super) registries: Registries,
     pub(super) sinkholes: Sinkholes,
+    pub(super) well_known: WellKnown,
     report: LoadReport,
     /// What a compiled file shall say of its sources, where one is to be made.
     sources: Option<Vec<Source>>,
@@ -78,7 +81,13 @@ pub fn load_paths(paths: &[PathBuf]) -> Knowledge {
 impl Loader {
     /// Takes the packs that are built in.
     pub fn builtin(&mut self) {
-        for (name, text) in shipped::packs() {
+        self.campaigns();
+        self.builtin_baseline();
+    }
+
+    /// Takes the campaigns that are built in.
+    pub fn campaigns(&mut self) {
+        for (name, text) in shipped::CAMPAIGNS {
             self.bytes(&format!("builtin:{name}"), text.as_bytes());
         }
     }
@@ -94,19 +103,28 @@ impl Loader {
     /// Takes a file, or every file below a directory in the order of their names; hidden files,
     /// documents (`.md`) and symbolic links inside a directory are left out.
     pub fn path(&mut self, path: &Path) {
-        match files_of(path) {
-            Ok(files) => files.iter().for_each(|file| self.file(file)),
+        self.located(&IndicatorPath::new(path));
+    }
+
+    /// The same of a path whose files are said to be written in a format, or of the built-in campaigns.
+    pub fn located(&mut self, named: &IndicatorPath) {
+        if named.is_builtin() {
+            self.campaigns();
+            return;
+        }
+        match files_of(&named.path) {
+            Ok(files) => files.iter().for_each(|file| self.file(file, named.format)),
             Err((path, error)) => self.fail(&path, &error),
         }
     }
 
-    fn file(&mut self, path: &Path) {
-        if let Err(error) = self.read_file(path) {
+    fn file(&mut self, path: &Path, format: Option<Format>) {
+        if let Err(error) = self.read_file(path, format) {
             self.fail(path, &error);
         }
     }
 
-    fn read_file(&mut self, path: &Path) -> io::Result<()> {
+    fn read_file(&mut self, path: &Path, format: Option<Format>) -> io::Result<()> {
         let mut file = File::open(path)?;
         let mut head = Vec::new();
         file.by_ref().take(HEAD).read_to_end(&mut head)?;
@@ -118,71 +136,77 @@ impl Loader {
             return Ok(());
         }
         let is_whole = (head.len() as u64) < HEAD;
-        match format_of_head(&name, &head).filter(|_| !is_whole && is_text(&head)) {
-            Some(format) => {
-                self.indicators.expect_list(file.metadata().map_or(0, |metadata| metadata.len()));
-                self.list(&name, format, |each| blocks::for_each(head, file, each))
-            }
-            None => {
-                file.read_to_end(&mut head)?;
-                self.bytes(&name, &head);
-                Ok(())
-            }
+        let told = format.or_else(|| format_of_head(&name, &head)).filter(|_| !is_whole && is_text(&head));
+        if let Some(format) = told
+            && let Some(Reading::Blocks(reader)) = format.reading()
+        {
+            self.indicators.expect_list(file.metadata().map_or(0, |metadata| metadata.len()));
+            let mut feed = Feed::new(self, SourceReport::new((*name).into(), format), Parts::All);
+            let mut reader = reader(&feed);
+            blocks::for_each(head, file, |text| reader.block(text, &mut feed))?;
+            reader.finish(&mut feed);
+            let report = feed.report;
+            self.keep(&report, None);
+            self.report.sources.push(report);
+        } else {
+            file.read_to_end(&mut head)?;
+            self.located_bytes(&name, &head, format);
         }
+        Ok(())
     }
 
-    /// Takes a file's contents; `file` is what reports and claims call it.
+    /// Takes a file's contents, which tell their format; `file` is what reports and claims call it.
     ///
-    /// A compiled file is known by its first bytes. Else `.toml` is one of our packs. Anything else is CSV
-    /// when a header of ours stands at its top, and a plain list when not; `.csv` is CSV unless it is a
-    /// bare column of values.
+    /// A compiled file is known by its first bytes, our packs by `.toml`, and the rest by what stands in them
+    /// ([`Format`]).
     pub fn bytes(&mut self, file: &str, bytes: &[u8]) {
+        self.located_bytes(file, bytes, None);
+    }
+
+    /// The same of contents that are said to be written in `format`.
+    pub fn located_bytes(&mut self, file: &str, bytes: &[u8], format: Option<Format>) {
         if compiled::is_compiled(bytes) {
             self.compiled(file, compiled::open(bytes));
             return;
         }
         // A list in Latin-1 has its remarks damaged by this and its values left whole.
         let text = String::from_utf8_lossy(bytes);
-        let format = format_of(file, &text);
-        if !is_text(bytes) {
-            let mut report = SourceReport::new(file.into(), format);
-            report.failure = Some("not a text file".to_owned());
-            self.report.sources.push(report);
-        } else if format == Format::Native {
-            let mut report = SourceReport::new(file.into(), format);
-            let of_claims = native::read(&text, self, &mut report);
-            let rest = of_claims.is_some().then_some(&*text);
-            self.keep(of_claims.as_ref().unwrap_or(&report), rest);
-            self.report.sources.push(report);
-        } else {
-            // What is in memory can be read to its end.
-            let _ = self.list(file, format, |each| {
-                each(&text);
-                Ok(())
-            });
+        let extension = extension(file);
+        let head = Head::new(&extension, &text, true);
+        let known = format.or_else(|| Format::recognise(&head));
+        let mut report = SourceReport::new(file.into(), known.unwrap_or(Format::Plain));
+        match known {
+            _ if !is_text(bytes) => report.failure = Some(no_text(bytes).to_owned()),
+            None => report.failure = Some(unknown_layout(&head)),
+            Some(format) => {
+                let parts = if self.sources.is_some() { Parts::Claims } else { Parts::All };
+                report = self.read(format, &text, report, parts);
+                if parts == Parts::Claims && report.failure.is_none() {
+                    let of_claims = report.clone();
+                    report = self.read(format, &text, report, Parts::Rest);
+                    let has_rest = report != of_claims;
+                    self.keep(&of_claims, has_rest.then_some(&*text));
+                }
+            }
         }
+        self.report.sources.push(report);
     }
 
-    /// Takes a list or CSV whose lines `read` hands on.
-    fn list(
-        &mut self,
-        file: &str,
-        format: Format,
-        read: impl FnOnce(&mut dyn FnMut(&str)) -> io::Result<()>,
-    ) -> io::Result<()> {
-        let mut report = SourceReport::new(file.into(), format);
-        let name = Path::new(file).file_stem().map(|stem| stem.to_string_lossy()).unwrap_or_default();
-        if format == Format::Csv {
-            let mut reader = CsvReader::new(report.file.clone(), &name);
-            read(&mut |text| reader.block(text, self, &mut report))?;
-            reader.finish(&mut report);
-        } else {
-            let mut reader = PlainReader::new(report.file.clone(), &name);
-            read(&mut |text| reader.block(text, self, &mut report))?;
+    /// Reads a text in that format, and goes on with `report`.
+    fn read(&mut self, format: Format, text: &str, report: SourceReport, parts: Parts) -> SourceReport {
+        let mut feed = Feed::new(self, report, parts);
+        match format.reading() {
+            Some(Reading::Whole(read)) => read(text, &mut feed),
+            // A list of lines is all claims.
+            Some(Reading::Blocks(_)) if parts == Parts::Rest => {}
+            Some(Reading::Blocks(reader)) => {
+                let mut reader = reader(&feed);
+                reader.block(text, &mut feed);
+                reader.finish(&mut feed);
+            }
+            None => {}
         }
-        self.keep(&report, None);
-        self.report.sources.push(report);
-        Ok(())
+        feed.report
     }
 
     fn keep(&mut self, report: &SourceReport, text: Option<&str>) {
@@ -210,7 +234,7 @@ impl Loader {
                 for Source { mut report, text } in sources {
                     self.keep(&report, text.as_deref());
                     if let Some(text) = &text {
-                        native::read_rest(text, self, &mut report);
+                        report = self.read(report.format, text, report, Parts::Rest);
                     }
                     self.report.sources.push(report);
                 }
@@ -261,12 +285,16 @@ impl Loader {
 
     /// Arranges everything for being asked.
     pub fn finish(self) -> Knowledge {
+        let Self { registries, well_known, mut report, .. } = self;
+        let mut indicators = self.indicators.finish();
+        indicators.refuse(&well_known, &mut report);
         Knowledge {
-            indicators: self.indicators.finish(),
-            allow: Allow::new(self.allow, self.registries.clone()),
-            registries: self.registries,
+            indicators,
+            allow: Allow::new(self.allow, registries.clone()),
+            registries,
             sinkholes: self.sinkholes,
-            report: self.report,
+            well_known,
+            report,
         }
     }
 }
@@ -275,30 +303,35 @@ fn is_text(bytes: &[u8]) -> bool {
     !bytes.iter().take(4096).any(|&byte| byte == 0)
 }
 
-fn extension(file: &str) -> Option<String> {
-    Path::new(file).extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase())
-}
-
-/// How a file is written.
-fn format_of(file: &str, text: &str) -> Format {
-    match extension(file).as_deref() {
-        Some("toml") => Format::Native,
-        Some("csv") if csv::has_columns(text) => Format::Csv,
-        _ if csv::is_csv(text) => Format::Csv,
-        _ => Format::Plain,
+/// What is said of a file that is no text.
+fn no_text(bytes: &[u8]) -> &'static str {
+    match bytes {
+        [0x1f, 0x8b, ..] | [b'P', b'K', 3, 4, ..] | [0x28, 0xb5, 0x2f, 0xfd, ..] => {
+            "is compressed: unpack it first"
+        }
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "is UTF-16: save it as UTF-8",
+        _ => "not a text file",
     }
 }
 
-/// The same by the file's beginning; `None` when that does not tell it, and of packs, which are read whole.
+fn extension(file: &str) -> String {
+    Path::new(file).extension().map(|end| end.to_string_lossy().to_ascii_lowercase()).unwrap_or_default()
+}
+
+/// The format of a file by its beginning; `None` when that does not tell it, and of what is read whole.
 fn format_of_head(file: &str, head: &[u8]) -> Option<Format> {
     let lines = head.get(..head.iter().rposition(|&byte| byte == b'\n')?)?;
     let text = String::from_utf8_lossy(lines);
-    let format = format_of(file, &text);
+    let extension = extension(file);
+    let head = Head::new(&extension, &text, false);
+    if Head::may_be_json(&text) {
+        return None;
+    }
+    let format = Format::recognise(&head)?;
     let is_told = match format {
-        Format::Csv => true,
         // One comma further on makes a file of that name CSV.
-        Format::Plain => extension(file).as_deref() != Some("csv") && csv::tells_format(&text),
-        Format::Native | Format::Compiled => false,
+        Format::Plain => extension != "csv" && head.has_all_lines(),
+        format => matches!(format.reading(), Some(Reading::Blocks(_))),
     };
     is_told.then_some(format)
 }

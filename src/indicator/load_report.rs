@@ -1,46 +1,19 @@
 //! What loading took, what it refused and why: per file, with line numbers.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use super::format::Format;
 use super::segment::Added;
+use crate::time::Timestamp;
 
 /// Rejected lines that are kept for each file; further ones are only counted.
 pub const REJECTED_KEPT: usize = 1000;
+/// Reasons that are counted apart for each file, of rejected and of ignored entries; further ones are one.
+pub const REASONS_KEPT: usize = 64;
 /// Characters of a rejected line that are kept.
 pub const REJECTED_TEXT: usize = 120;
-
-/// How a file is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Format {
-    /// Our own packs, TOML.
-    Native,
-    /// One value on a line.
-    Plain,
-    /// Columns under a header.
-    Csv,
-    /// A compiled file that could not be used; of one that could, each of its sources has a report.
-    Compiled,
-}
-
-impl Format {
-    /// The name used in reports.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Native => "native",
-            Self::Plain => "plain",
-            Self::Csv => "csv",
-            Self::Compiled => "compiled",
-        }
-    }
-
-    /// The format of that name.
-    pub(super) fn from_name(name: &str) -> Option<Self> {
-        [Self::Native, Self::Plain, Self::Csv, Self::Compiled]
-            .into_iter()
-            .find(|format| format.as_str() == name)
-    }
-}
 
 /// A line, or an entry that begins there, that was not taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +24,17 @@ pub struct Rejected {
     pub text: String,
     /// Why, in a few words.
     pub reason: String,
+}
+
+/// How many entries have one reason for not being taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// The reason, in a few words.
+    pub reason: Cow<'static, str>,
+    /// How many.
+    pub count: usize,
+    /// Line of the first one, from 1.
+    pub first_line: u32,
 }
 
 /// What came of one file.
@@ -68,6 +52,12 @@ pub struct SourceReport {
     pub rejected: Vec<Rejected>,
     /// How many were not taken.
     pub rejected_count: usize,
+    /// The same by reason, in the order in which they came up.
+    pub reasons: Vec<Counted>,
+    /// Entries that are in order and nothing for a sensor, such as hashes of files, by reason.
+    pub ignored: Vec<Counted>,
+    /// The latest date that the file tells of itself or of an entry.
+    pub newest: Option<Timestamp>,
     /// Why the file as a whole could not be used (unreadable, no TOML, not text).
     pub failure: Option<String>,
 }
@@ -75,8 +65,18 @@ pub struct SourceReport {
 impl SourceReport {
     /// An empty report.
     pub(super) fn new(file: Arc<str>, format: Format) -> Self {
-        let rejected = Vec::new();
-        Self { file, format, accepted: 0, duplicates: 0, rejected, rejected_count: 0, failure: None }
+        Self {
+            file,
+            format,
+            accepted: 0,
+            duplicates: 0,
+            rejected: Vec::new(),
+            rejected_count: 0,
+            reasons: Vec::new(),
+            ignored: Vec::new(),
+            newest: None,
+            failure: None,
+        }
     }
 
     /// Counts a claim by what became of it.
@@ -91,10 +91,38 @@ impl SourceReport {
 
     /// Notes that `text` at `line` was refused.
     pub(super) fn reject(&mut self, line: u32, text: &str, reason: impl fmt::Display) {
+        let reason = reason.to_string();
         self.rejected_count += 1;
+        count_reason(&mut self.reasons, line, &reason);
         if self.rejected.len() < REJECTED_KEPT {
-            self.rejected.push(Rejected { line, text: excerpt(text), reason: reason.to_string() });
+            self.rejected.push(Rejected { line, text: excerpt(text), reason });
         }
+    }
+
+    /// Notes that what stands at `line` is nothing for a sensor.
+    pub(super) fn ignore(&mut self, line: u32, reason: &str) {
+        count_reason(&mut self.ignored, line, reason);
+    }
+
+    /// How many entries were in order and nothing for a sensor.
+    pub fn ignored_count(&self) -> usize {
+        self.ignored.iter().map(|one| one.count).sum()
+    }
+}
+
+fn count_reason(counted: &mut Vec<Counted>, line: u32, reason: &str) {
+    let place = counted.iter().position(|one| one.reason == reason).unwrap_or_else(|| {
+        let reason: Cow<'static, str> = match counted.len() {
+            ..REASONS_KEPT => excerpt(reason).into(),
+            _ => "other reasons".into(),
+        };
+        if counted.len() <= REASONS_KEPT {
+            counted.push(Counted { reason, count: 0, first_line: line });
+        }
+        counted.len() - 1
+    });
+    if let Some(one) = counted.get_mut(place) {
+        one.count += 1;
     }
 }
 
@@ -126,12 +154,12 @@ impl fmt::Display for LoadReport {
     /// One line for each file, and below it `file:line: reason: text` for what was not taken.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for source in &self.sources {
-            let SourceReport { file, format, accepted, duplicates, rejected, rejected_count, failure } =
-                source;
-            let format = format.as_str();
+            let SourceReport { file, accepted, duplicates, rejected, rejected_count, failure, .. } = source;
+            let (format, ignored) = (source.format.as_str(), source.ignored_count());
             writeln!(
                 f,
-                "{file} ({format}): {accepted} accepted, {rejected_count} rejected, {duplicates} duplicates"
+                "{file} ({format}): {accepted} accepted, {rejected_count} rejected, {ignored} ignored, \
+                 {duplicates} duplicates"
             )?;
             if let Some(failure) = failure {
                 writeln!(f, "  {file}: {failure}")?;

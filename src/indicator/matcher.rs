@@ -28,6 +28,8 @@ pub struct Indicators {
     pub(super) addresses: AddressFront,
     pub(super) signatures: Signatures,
     pub(super) search_suffixes: SearchSuffixes,
+    /// The claims that nobody can be accused by, in the order of their numbers.
+    pub(super) refused: Vec<ClaimId>,
 }
 
 impl Indicators {
@@ -67,7 +69,13 @@ impl Indicators {
 
     /// How the claim stands at `packet_time`; `None` when a hit on it is not to be reported.
     pub fn judge(&self, id: ClaimId, as_of: AsOf, packet_time: Timestamp) -> Option<Standing> {
-        self.claim(id)?.validity.judge(as_of, packet_time)
+        let claim = self.claim(id).filter(|_| !self.is_refused(id))?;
+        claim.validity.judge(as_of, packet_time)
+    }
+
+    /// Whether the claim is about well-known infrastructure, so that no hit on it is reported.
+    pub fn is_refused(&self, id: ClaimId) -> bool {
+        self.refused.binary_search(&id).is_ok()
     }
 
     /// How the signature stands at `packet_time`; `None` when a hit on it is not to be reported.

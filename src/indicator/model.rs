@@ -271,6 +271,8 @@ pub struct Provenance {
     pub severity: Option<Severity>,
     /// `false` for what may support another finding and must not alert alone.
     pub alert: bool,
+    /// `true` when the author means it although the value is well-known infrastructure ([`super::WellKnown`]).
+    pub force: bool,
     /// The author's remark; empty when there is none.
     pub note: Arc<str>,
 }

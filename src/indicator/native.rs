@@ -6,21 +6,18 @@
 use std::sync::Arc;
 
 use super::allow::AllowEntry;
-use super::claims::Statement;
 use super::document::{Document, Fault, Fields, unknown};
+use super::format::Feed;
 use super::instant::Edge;
-use super::load::Loader;
-use super::load_report::SourceReport;
 use super::model::{Kind, Match, Provenance, Severity, Tlp};
 use super::registry::Registries;
 use super::search_suffix::SearchSuffixes;
 use super::sinkhole::Sinkholes;
-use super::value::Value;
+use super::value::{Refusal, Value};
+use super::well_known::WellKnown;
 
 const ROOT_KEYS: &[&str] =
-    &["pack", "indicator", "signature", "allow", "registry", "sinkhole", "search_suffix"];
-/// What a pack says beside claims.
-const REST_KEYS: &[&str] = &["signature", "allow", "registry", "sinkhole", "search_suffix"];
+    &["pack", "indicator", "signature", "allow", "registry", "sinkhole", "well_known", "search_suffix"];
 const PACK_KEYS: &[&str] = &["id", "title", "campaign", "description", "references", "updated"];
 const INDICATOR_KEYS: &[&str] = &[
     "value",
@@ -39,6 +36,7 @@ const INDICATOR_KEYS: &[&str] = &[
     "mitre",
     "note",
     "alert",
+    "force",
 ];
 
 /// What a pack's head says.
@@ -53,101 +51,77 @@ pub(super) struct Pack<'d> {
     references: Vec<(&'d str, &'d str)>,
 }
 
-/// Reads a pack into `loader`. When it says more than claims, gives what came of the claims alone; the
-/// rest can be read again by [`read_rest`].
-pub(super) fn read(text: &str, loader: &mut Loader, report: &mut SourceReport) -> Option<SourceReport> {
-    read_parts(text, loader, report, true)
-}
-
-/// Reads everything but the claims.
-pub(super) fn read_rest(text: &str, loader: &mut Loader, report: &mut SourceReport) {
-    read_parts(text, loader, report, false);
-}
-
-fn read_parts(
-    text: &str,
-    loader: &mut Loader,
-    report: &mut SourceReport,
-    claims: bool,
-) -> Option<SourceReport> {
+/// Reads a pack.
+pub(super) fn read(text: &str, feed: &mut Feed<'_>) {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let read = Document::parse(text).and_then(|document| read_document(&document, loader, report, claims));
-    match read {
-        Ok(of_claims) => of_claims,
-        Err(Fault { line, reason }) => {
-            report.failure = Some(format!("line {line}: {reason}"));
-            None
-        }
+    let read = Document::parse(text).and_then(|document| read_document(&document, feed));
+    if let Err(Fault { line, reason }) = read {
+        feed.fail(format!("line {line}: {reason}"));
     }
 }
 
 /// Reads the pack's parts; only what spoils the whole of it is an error.
-fn read_document(
-    document: &Document<'_>,
-    loader: &mut Loader,
-    report: &mut SourceReport,
-    claims: bool,
-) -> Result<Option<SourceReport>, Fault> {
+fn read_document(document: &Document<'_>, feed: &mut Feed<'_>) -> Result<(), Fault> {
     let root = document.root(ROOT_KEYS)?;
     let head = root.table("pack", PACK_KEYS)?;
     let head = head.ok_or(Fault { line: 1, reason: "[pack] is missing".to_owned() })?;
-    let pack = Pack::read(&head, report.file.clone())?;
-    let mut refused = |report: &mut SourceReport, Fault { line, reason }: Fault| {
-        report.reject(line, document.line_text(line), reason);
-    };
-    for entry in root.tables("indicator", INDICATOR_KEYS)?.into_iter().filter(|_| claims) {
-        if let Err(fault) = entry.and_then(|entry| read_indicator(&entry, &pack, loader, report)) {
-            refused(report, fault);
+    let pack = Pack::read(&head, feed)?;
+    let wants_claims = feed.wants_claims();
+    for entry in root.tables("indicator", INDICATOR_KEYS)?.into_iter().filter(|_| wants_claims) {
+        if let Err(Fault { line, reason }) = entry.and_then(|entry| read_indicator(&entry, &pack, feed)) {
+            feed.reject(line, document.line_text(line), reason);
         }
     }
-    let of_claims = REST_KEYS.iter().any(|key| root.has(key)).then(|| report.clone());
+    if !feed.wants_rest() {
+        return Ok(());
+    }
+    let count = |read: Result<usize, Fault>, feed: &mut Feed<'_>| match read {
+        Ok(count) => feed.report.accepted += count,
+        Err(Fault { line, reason }) => feed.reject_rest(line, document.line_text(line), reason),
+    };
     for entry in root.tables("signature", super::native_signature::KEYS)? {
         let read = entry.and_then(|entry| {
             let signature = super::native_signature::read(&entry, &pack)?;
-            match loader.indicators.signature(signature) {
+            match feed.loader.indicators.signature(signature) {
                 true => Ok(1),
                 false => Err(entry.wrong("id", "another signature has this id")),
             }
         });
-        count(read, report, &mut refused);
+        count(read, feed);
     }
     for entry in root.tables("allow", AllowEntry::KEYS)? {
         let read = entry.and_then(|entry| AllowEntry::read(&entry, &pack.file)).map(|entries| {
-            loader.allow.extend(entries);
+            feed.loader.allow.extend(entries);
             1
         });
-        count(read, report, &mut refused);
+        count(read, feed);
     }
     for entry in root.tables("registry", Registries::KEYS)? {
-        count(entry.and_then(|entry| loader.registries.read(&entry)), report, &mut refused);
+        let read = entry.and_then(|entry| feed.loader.registries.read(&entry));
+        count(read, feed);
     }
     for entry in root.tables("sinkhole", Sinkholes::KEYS)? {
-        count(entry.and_then(|entry| loader.sinkholes.read(&entry)), report, &mut refused);
+        let read = entry.and_then(|entry| feed.loader.sinkholes.read(&entry));
+        count(read, feed);
+    }
+    for entry in root.tables("well_known", WellKnown::KEYS)? {
+        let read = entry.and_then(|entry| feed.loader.well_known.read(&entry, &pack.file));
+        count(read, feed);
     }
     for entry in root.tables("search_suffix", SearchSuffixes::KEYS)? {
-        let suffixes = loader.indicators.search_suffixes();
-        count(entry.and_then(|entry| suffixes.read(&entry)).map(|()| 1), report, &mut refused);
+        let suffixes = feed.loader.indicators.search_suffixes();
+        count(entry.and_then(|entry| suffixes.read(&entry)).map(|()| 1), feed);
     }
-    Ok(of_claims)
-}
-
-fn count(
-    read: Result<usize, Fault>,
-    report: &mut SourceReport,
-    refused: &mut impl FnMut(&mut SourceReport, Fault),
-) {
-    match read {
-        Ok(count) => report.accepted += count,
-        Err(fault) => refused(report, fault),
-    }
+    Ok(())
 }
 
 impl<'d> Pack<'d> {
-    fn read(head: &Fields<'d>, file: Arc<str>) -> Result<Self, Fault> {
+    fn read(head: &Fields<'d>, feed: &mut Feed<'_>) -> Result<Self, Fault> {
+        let file = feed.report.file.clone();
         let id = head.required_text("id")?;
         let title = head.required_text("title")?.into();
         head.text("description")?;
-        head.time("updated", Edge::Start)?;
+        feed.note_date(head.time("updated", Edge::Start)?);
         let campaign = head.text("campaign")?.unwrap_or(id).into();
         Ok(Self { file, campaign, title, references: head.text_table("references")? })
     }
@@ -184,17 +158,13 @@ impl<'d> Pack<'d> {
             mitre: shared(entry.texts("mitre")?),
             severity: entry.named("severity", Severity::ALL.map(Severity::as_str), Severity::from_name)?,
             alert: entry.boolean("alert")?.unwrap_or(true),
+            force: entry.boolean("force")?.unwrap_or(false),
             note: entry.text("note")?.unwrap_or_default().into(),
         }))
     }
 }
 
-fn read_indicator(
-    entry: &Fields<'_>,
-    pack: &Pack<'_>,
-    loader: &mut Loader,
-    report: &mut SourceReport,
-) -> Result<(), Fault> {
+fn read_indicator(entry: &Fields<'_>, pack: &Pack<'_>, feed: &mut Feed<'_>) -> Result<(), Fault> {
     let kinds = Kind::ALL.map(Kind::as_str);
     let kind = entry.named("kind", kinds, |name| Kind::ALL.into_iter().find(|kind| kind.as_str() == name))?;
     let kind = kind.ok_or_else(|| entry.wrong("kind", format_args!("is missing: {}", kinds.join(", "))))?;
@@ -214,28 +184,22 @@ fn read_indicator(
         return Err(entry.wrong("value", "is missing"));
     }
     for (text, line) in values {
-        match Value::of_kind(kind, text, matching) {
-            Ok(value) => {
-                let provenance = &provenance;
-                loader.add(&Statement { value, first_seen, validity, line, provenance }, text, report);
-            }
-            Err(refusal) => report.reject(line, text, refusal),
+        let value = match Value::of_kind(kind, text, matching) {
+            Err(Refusal::PublicSuffix) if provenance.force => Value::of_public_suffix(text),
+            value => value,
+        };
+        match value {
+            Ok(value) => feed.statement(line, text, value, first_seen, validity, &provenance),
+            Err(refusal) => feed.reject(line, text, refusal),
         }
     }
     Ok(())
 }
 
-impl Loader {
-    /// Adds a claim and counts what became of it.
-    pub(super) fn add(&mut self, statement: &Statement<'_>, text: &str, report: &mut SourceReport) {
-        report.count(self.indicators.claim(statement), statement.line, text);
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use super::super::Knowledge;
+    use super::super::{Knowledge, Loader};
     use super::*;
 
     const HEAD: &str = "[pack]\nid = \"p\"\ntitle = \"t\"\n[pack.references]\nSS = \"https://a.example/\"\n";

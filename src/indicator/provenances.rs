@@ -73,6 +73,7 @@ fn write(to: &mut Encoder, provenance: &Provenance) {
         mitre,
         severity,
         alert,
+        force,
         note,
     } = provenance;
     to.text(file);
@@ -86,6 +87,7 @@ fn write(to: &mut Encoder, provenance: &Provenance) {
     to.list(mitre, |to, text| to.text(text));
     to.optional(severity.map(Severity::as_str));
     to.u8(u8::from(*alert));
+    to.u8(u8::from(*force));
     to.text(note);
 }
 
@@ -102,6 +104,7 @@ fn read(from: &mut Decoder<'_>) -> Option<Provenance> {
         mitre: from.list(Decoder::shared)?,
         severity: from.optional(|from| Severity::from_name(from.text()?))?,
         alert: from.bool()?,
+        force: from.bool()?,
         note: from.shared()?,
     })
 }

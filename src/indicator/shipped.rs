@@ -8,17 +8,13 @@ pub(super) const CAMPAIGNS: [(&str, &str); 3] = [
 ];
 
 /// What the sensor knows of the world without accusing anyone.
-pub(super) const BASELINE: [(&str, &str); 4] = [
+pub(super) const BASELINE: [(&str, &str); 5] = [
     ("allow-ci-runners.toml", include_str!("../../signatures/allow-ci-runners.toml")),
     ("registries.toml", include_str!("../../signatures/registries.toml")),
     ("search-suffixes.toml", include_str!("../../signatures/search-suffixes.toml")),
     ("sinkholes.toml", include_str!("../../signatures/sinkholes.toml")),
+    ("well-known.toml", include_str!("../../signatures/well-known.toml")),
 ];
-
-/// All of them, in the order of loading.
-pub(super) fn packs() -> impl Iterator<Item = (&'static str, &'static str)> {
-    CAMPAIGNS.into_iter().chain(BASELINE)
-}
 
 #[cfg(test)]
 #[path = "shipped_tests.rs"]

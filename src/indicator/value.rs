@@ -172,6 +172,16 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// The value that `text`, a public suffix, is for whoever means all that stands below it.
+    ///
+    /// # Errors
+    /// When it is no domain name.
+    pub(super) fn of_public_suffix(text: &str) -> Result<Value<'static>, Refusal> {
+        let text = checked(text)?;
+        let text = text.strip_prefix("*.").or_else(|| text.strip_prefix('.')).unwrap_or(&text);
+        Ok(Value::Domain(name(text)?.into(), Match::Subtree))
+    }
+
     /// The value of a claim that is there already; `None` when `text` is not in the normal form of `kind`.
     pub(super) fn of_claim(kind: Kind, text: &'a str, matching: Match) -> Option<Self> {
         Some(match kind {

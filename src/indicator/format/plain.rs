@@ -5,17 +5,12 @@
 
 use std::sync::Arc;
 
-use super::claims::Statement;
-use super::load::Loader;
-use super::load_report::SourceReport;
-use super::model::{Provenance, Validity};
-use super::quick;
-use super::segment::Tables;
-use super::value::Value;
-
-/// The confidence of a list that states none. Whoever hands a list to an investigation means it: a hit is
-/// `medium`, to be looked at, and not among what means little alone.
-pub(super) const UNSTATED_CONFIDENCE: u8 = 75;
+use super::super::claims::Statement;
+use super::super::model::{Provenance, Validity};
+use super::super::quick;
+use super::super::segment::Tables;
+use super::super::value::Value;
+use super::{BlockReader, Feed};
 
 /// Reads a list, block by block.
 #[derive(Debug)]
@@ -26,13 +21,24 @@ pub(super) struct PlainReader {
 }
 
 impl PlainReader {
-    /// A reader of the list `file`; `name` is the file's stem, which stands for campaign and source.
-    pub(super) fn new(file: Arc<str>, name: &str) -> Self {
-        Self { provenance: unstated(file, name), lines: 0 }
+    /// A reader of the list `feed`, whose name stands for campaign and source.
+    pub(super) fn new(feed: &Feed<'_>) -> Self {
+        Self { provenance: Arc::new(feed.unstated()), lines: 0 }
     }
 
-    /// Reads some whole lines into `loader`.
-    pub(super) fn block(&mut self, text: &str, loader: &mut Loader, report: &mut SourceReport) {
+    fn add(&self, entries: &mut Vec<Entry<'_>>, feed: &mut Feed<'_>) {
+        feed.loader.indicators.touch(entries.iter().map(|entry| entry.hash));
+        let (provenance, validity) = (&self.provenance, Validity::default());
+        for Entry { value, hash, line, text } in entries.drain(..) {
+            let statement = Statement { value, first_seen: None, validity, line, provenance };
+            let added = feed.loader.indicators.hashed_claim(&statement, hash);
+            feed.report.count(added, line, text);
+        }
+    }
+}
+
+impl BlockReader for PlainReader {
+    fn block(&mut self, text: &str, feed: &mut Feed<'_>) {
         let mut entries = Vec::with_capacity(TOGETHER);
         for line in text.lines() {
             self.lines = self.lines.saturating_add(1);
@@ -48,22 +54,13 @@ impl PlainReader {
                     let hash = Tables::hash(&value);
                     entries.push(Entry { value, hash, line: self.lines, text });
                 }
-                Err(refusal) => report.reject(self.lines, text, refusal),
+                Err(refusal) => feed.reject(self.lines, text, refusal),
             }
             if entries.len() == TOGETHER {
-                self.add(&mut entries, loader, report);
+                self.add(&mut entries, feed);
             }
         }
-        self.add(&mut entries, loader, report);
-    }
-
-    fn add(&self, entries: &mut Vec<Entry<'_>>, loader: &mut Loader, report: &mut SourceReport) {
-        loader.indicators.touch(entries.iter().map(|entry| entry.hash));
-        let (provenance, validity) = (&self.provenance, Validity::default());
-        for Entry { value, hash, line, text } in entries.drain(..) {
-            let statement = Statement { value, first_seen: None, validity, line, provenance };
-            report.count(loader.indicators.hashed_claim(&statement, hash), line, text);
-        }
+        self.add(&mut entries, feed);
     }
 }
 
@@ -76,25 +73,6 @@ struct Entry<'a> {
     hash: u64,
     line: u32,
     text: &'a str,
-}
-
-/// The provenance of a list that says nothing of itself.
-pub(super) fn unstated(file: Arc<str>, name: &str) -> Arc<Provenance> {
-    let name: Arc<str> = name.into();
-    Arc::new(Provenance {
-        file,
-        campaign: name.clone(),
-        title: None,
-        sources: vec![name],
-        reference: Arc::default(),
-        confidence: UNSTATED_CONFIDENCE,
-        tlp: None,
-        tags: Vec::new(),
-        mitre: Vec::new(),
-        severity: None,
-        alert: true,
-        note: Arc::default(),
-    })
 }
 
 /// The line without its comment, byte order mark and blanks.
@@ -111,7 +89,7 @@ pub(super) fn without_comment(line: &str) -> &str {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use super::*;
+    use super::super::super::Loader;
 
     #[test]
     fn reads_lists_as_people_write_them() {
@@ -131,7 +109,7 @@ mod tests {
             [("evil.example", 5), ("198.51.100.7:8000", 6), ("https://evil.example/a", 7), ("c2.example", 8)];
         assert_eq!(claims, expected.map(|(value, line)| (value.to_owned(), line)));
         let (_, claim) = knowledge.indicators.claims().next().unwrap();
-        assert_eq!((&*claim.provenance.campaign, claim.provenance.confidence), ("feed", UNSTATED_CONFIDENCE));
+        assert_eq!((&*claim.provenance.campaign, claim.provenance.confidence), ("feed", 75));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! | `value` | `indicator`, `ioc`, `ioc_value` | the value; the one column that must be there |
 //! | `type` | `kind`, `ioc_type`, `indicator_type` | its kind; without it, it is guessed as in a plain list |
 //! | `campaign`, `source`, `reference` | `malware`, `reporter`, `url`-less `link` | words |
-//! | `first_seen` | `first_seen_utc` | date or time |
+//! | `first_seen`, `last_seen` | `first_seen_utc`, `last_seen_utc` | dates or times |
 //! | `valid_from`, `valid_until` | | dates or times |
 //! | `confidence` | `confidence_level` | 0 to 100, or `low`, `medium`, `high` |
 //! | `tlp`, `tags` | | tags with blanks, `;` or `,` between |
@@ -13,17 +13,13 @@
 //! The header may be a comment, cells may be quoted and have blanks around them; lines with other
 //! numbers of cells are read as far as they go. `None`, `null`, `-` and nothing mean that it is unstated.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::claims::Statement;
-use super::instant::{Edge, parse_time};
-use super::load::Loader;
-use super::load_report::SourceReport;
-use super::model::{Kind, Provenance, Tlp, Validity};
-use super::plain;
-use super::value::Value;
-use crate::time::Timestamp;
+use super::super::instant::{Edge, parse_time};
+use super::super::model::{Kind, Provenance, Tlp};
+use super::super::value::Value;
+use super::row::{HEADER_LINES, cells, header_text, saying_lines, stated};
+use super::{Dates, Feed, LineReader, plain};
 
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +30,7 @@ enum Column {
     Source,
     Reference,
     FirstSeen,
+    LastSeen,
     ValidFrom,
     ValidUntil,
     Confidence,
@@ -50,6 +47,7 @@ impl Column {
             "source" | "reporter" => Self::Source,
             "reference" | "link" => Self::Reference,
             "first_seen" | "first_seen_utc" => Self::FirstSeen,
+            "last_seen" | "last_seen_utc" => Self::LastSeen,
             "valid_from" => Self::ValidFrom,
             "valid_until" => Self::ValidUntil,
             "confidence" | "confidence_level" => Self::Confidence,
@@ -60,17 +58,9 @@ impl Column {
     }
 }
 
-/// The lines among which a header is looked for.
-const HEADER_LINES: usize = 32;
-
-/// Whether a file that begins so has enough lines for [`is_csv`] to say the same of the whole.
-pub(super) fn tells_format(text: &str) -> bool {
-    text.lines().map(header_text).filter(|line| !line.is_empty()).nth(HEADER_LINES - 1).is_some()
-}
-
 /// Whether one of the first lines that say anything is a header of ours, with more than one column.
 pub(super) fn is_csv(text: &str) -> bool {
-    let mut lines = text.lines().map(header_text).filter(|line| !line.is_empty()).take(HEADER_LINES);
+    let mut lines = saying_lines(text).take(HEADER_LINES);
     lines.any(|line| header(line).is_some_and(|columns| columns.len() > 1))
 }
 
@@ -85,67 +75,44 @@ fn header(line: &str) -> Option<Vec<Option<Column>>> {
     columns.contains(&Some(Column::Value)).then_some(columns)
 }
 
-/// The line without byte order mark, blanks, and the mark of a comment.
-fn header_text(line: &str) -> &str {
-    line.trim_start_matches('\u{feff}').trim().trim_start_matches(['#', ';']).trim()
-}
-
-/// Reads CSV, block by block.
+/// Reads CSV line by line.
 #[derive(Debug)]
 pub(super) struct CsvReader {
-    unstated: Arc<Provenance>,
+    unstated: Provenance,
     columns: Option<Vec<Option<Column>>>,
-    /// What the last row said of itself.
-    last: Arc<Provenance>,
-    /// Lines that have been read.
-    lines: u32,
 }
 
 impl CsvReader {
-    /// A reader of `file`; `name` is the file's stem, which stands for campaign and source where there is
-    /// no column.
-    pub(super) fn new(file: Arc<str>, name: &str) -> Self {
-        let unstated = plain::unstated(file, name);
-        Self { last: unstated.clone(), unstated, columns: None, lines: 0 }
+    /// A reader of `feed`, whose name stands for campaign and source where there is no column.
+    pub(super) fn new(feed: &Feed<'_>) -> Self {
+        Self { unstated: feed.unstated(), columns: None }
     }
+}
 
-    /// Reads some whole lines into `loader`.
-    pub(super) fn block(&mut self, text: &str, loader: &mut Loader, report: &mut SourceReport) {
-        for line in text.lines() {
-            self.lines = self.lines.saturating_add(1);
-            let number = self.lines;
-            let Some(columns) = &self.columns else {
-                match header(header_text(line)) {
-                    Some(found) => self.columns = Some(found),
-                    None if plain::without_comment(line).is_empty() => {}
-                    None => report.reject(number, line, "stands before a header that names a value column"),
-                }
-                continue;
-            };
-            // A quoted cell may hold the mark of a comment: only a line that begins with one is one.
-            let row = line.trim_start_matches('\u{feff}').trim();
-            if row.is_empty() || row.starts_with('#') {
-                continue;
+impl LineReader for CsvReader {
+    fn line(&mut self, number: u32, line: &str, feed: &mut Feed<'_>) {
+        let Some(columns) = &self.columns else {
+            match header(header_text(line)) {
+                Some(found) => self.columns = Some(found),
+                None if plain::without_comment(line).is_empty() => {}
+                None => feed.reject(number, line, "stands before a header that names a value column"),
             }
-            match read_row(row, columns, &self.unstated) {
-                Ok(Row { value, first_seen, validity, provenance }) => {
-                    // Rows of one feed mostly say the same of themselves: one copy serves them all.
-                    if *self.last != provenance {
-                        self.last = Arc::new(provenance);
-                    }
-                    let provenance = &self.last;
-                    let statement = Statement { value, first_seen, validity, line: number, provenance };
-                    loader.add(&statement, row, report);
-                }
-                Err(reason) => report.reject(number, row, reason),
-            }
+            return;
+        };
+        // A quoted cell may hold the mark of a comment: only a line that begins with one is one.
+        let row = line.trim_start_matches('\u{feff}').trim();
+        if row.is_empty() || row.starts_with('#') {
+            return;
+        }
+        match read_row(row, columns, &self.unstated) {
+            Ok(Row { value, dates, provenance }) => feed.claim(number, row, Ok(value), &dates, &provenance),
+            Err(reason) => feed.reject(number, row, reason),
         }
     }
 
-    /// Says at the end what is wrong with the whole.
-    pub(super) fn finish(self, report: &mut SourceReport) {
-        if self.columns.is_none() && report.rejected_count > 0 {
-            report.failure = Some("no header names a value, indicator or ioc column".to_owned());
+    fn finish(&mut self, feed: &mut Feed<'_>) {
+        if self.columns.is_none() && feed.report.rejected_count > 0 {
+            feed.fail("no header names a value, indicator or ioc column");
         }
     }
 }
@@ -153,21 +120,16 @@ impl CsvReader {
 /// What a row says.
 struct Row {
     value: Value<'static>,
-    first_seen: Option<Timestamp>,
-    validity: Validity,
+    dates: Dates,
     provenance: Provenance,
 }
 
 fn read_row(row: &str, columns: &[Option<Column>], unstated: &Provenance) -> Result<Row, String> {
     let mut provenance = unstated.clone();
     let (mut value, mut kind) = (None, None);
-    let (mut first_seen, mut validity) = (None, Validity::default());
+    let mut dates = Dates::default();
     for (column, cell) in columns.iter().zip(cells(row)) {
-        let cell = cell.trim();
-        let (Some(column), false) = (column, matches!(cell, "" | "-" | "None" | "none" | "null" | "NULL"))
-        else {
-            continue;
-        };
+        let (Some(column), Some(cell)) = (column, stated(&cell)) else { continue };
         let time = |edge| parse_time(cell, edge).ok_or_else(|| format!("{cell:?} is no date or time"));
         match column {
             Column::Value => value = Some(cell.to_owned()),
@@ -182,9 +144,10 @@ fn read_row(row: &str, columns: &[Option<Column>], unstated: &Provenance) -> Res
             }
             Column::Source => provenance.sources = vec![cell.into()],
             Column::Reference => provenance.reference = cell.into(),
-            Column::FirstSeen => first_seen = Some(time(Edge::Start)?),
-            Column::ValidFrom => validity.from = Some(time(Edge::Start)?),
-            Column::ValidUntil => validity.until = Some(time(Edge::End)?),
+            Column::FirstSeen => dates.first_seen = Some(time(Edge::Start)?),
+            Column::LastSeen => dates.last_seen = Some(time(Edge::Start)?),
+            Column::ValidFrom => dates.valid_from = Some(time(Edge::Start)?),
+            Column::ValidUntil => dates.valid_until = Some(time(Edge::End)?),
             Column::Confidence => provenance.confidence = confidence(cell)?,
             Column::Tlp => {
                 let tlp = Tlp::from_name(cell);
@@ -196,16 +159,13 @@ fn read_row(row: &str, columns: &[Option<Column>], unstated: &Provenance) -> Res
             }
         }
     }
-    if validity.from.zip(validity.until).is_some_and(|(from, until)| from > until) {
-        return Err("valid_until is before valid_from".to_owned());
-    }
     let value = value.ok_or("has no value")?;
     let value = match kind {
         Some(kind) => Value::of_kind(kind, &value, None),
         None => Value::guess(&value),
     };
     let value = value.map_err(|refusal| refusal.to_string())?.into_owned();
-    Ok(Row { value, first_seen, validity, provenance })
+    Ok(Row { value, dates, provenance })
 }
 
 fn confidence(cell: &str) -> Result<u8, String> {
@@ -222,41 +182,10 @@ fn confidence(cell: &str) -> Result<u8, String> {
     }
 }
 
-/// A row's cells: separated by commas, quoted where need be (RFC 4180), blanks before a quotation mark
-/// allowed. A quotation mark that is never closed reaches to the row's end.
-fn cells(row: &str) -> impl Iterator<Item = Cow<'_, str>> {
-    let mut rest = Some(row);
-    std::iter::from_fn(move || {
-        let text = rest?;
-        let start = text.trim_start();
-        let Some(quoted) = start.strip_prefix('"') else {
-            let (cell, after) =
-                text.split_once(',').map_or((text, None), |(cell, after)| (cell, Some(after)));
-            rest = after;
-            return Some(Cow::Borrowed(cell.trim()));
-        };
-        let end = end_of_quoted(quoted);
-        let (cell, after) = quoted.split_at(end.unwrap_or(quoted.len()));
-        rest = after.split_once(',').map(|(_, after)| after);
-        Some(if cell.contains('"') { Cow::Owned(cell.replace("\"\"", "\"")) } else { Cow::Borrowed(cell) })
-    })
-}
-
-/// Where the quotation mark stands that closes `quoted`; two in a row are one of the cell's own.
-fn end_of_quoted(quoted: &str) -> Option<usize> {
-    let mut marks = quoted.match_indices('"').map(|(at, _)| at).peekable();
-    while let Some(at) = marks.next() {
-        if marks.next_if_eq(&(at + 1)).is_none() {
-            return Some(at);
-        }
-    }
-    None
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use super::super::{Format, Knowledge};
+    use super::super::super::{Format, Knowledge, Loader};
     use super::*;
 
     fn load(file: &str, text: &str) -> Knowledge {
@@ -319,14 +248,5 @@ mod tests {
         assert_eq!(load("feed.csv", "indicator\nevil.example\n").report.accepted(), 1, "one column");
         assert_eq!(load("feed.csv", "evil.example\n").report.sources[0].format, Format::Plain);
         assert!(!is_csv("evil.example\nvalue\n"));
-    }
-
-    #[test]
-    fn splits_quoted_cells() {
-        let split = |row: &'static str| cells(row).map(Cow::into_owned).collect::<Vec<_>>();
-        assert_eq!(split("a, \"b,\"\"c\"\"\" ,,d"), ["a", "b,\"c\"", "", "d"]);
-        assert_eq!(split("\"open, never closed"), ["open, never closed"]);
-        assert_eq!(split("\"\"\"\""), ["\""]);
-        assert_eq!(split(""), [""]);
     }
 }
