@@ -12,7 +12,7 @@ use std::{
 
 use clap::{Args, ValueEnum};
 
-use super::{FAILED, FOUND, NOTHING_FOUND, indicators::check_loaded, say};
+use super::{FAILED, FOUND, NOTHING_FOUND, indicators::check_loaded, now, say, terminal_style};
 use crate::{
     config::Config,
     decode::DecodeOptions,
@@ -23,7 +23,6 @@ use crate::{
     output::{EventSink, OutputError},
     report::{self, Progress, ProgressState, Style, Summary},
     source::{Outcome, Timeline},
-    time::Timestamp,
 };
 
 /// The arguments of `callhome replay`.
@@ -243,12 +242,11 @@ fn summary_to_stderr(arguments: &ReplayArguments) -> bool {
 }
 
 fn style(arguments: &ReplayArguments) -> Style {
-    let is_terminal =
-        if summary_to_stderr(arguments) { io::stderr().is_terminal() } else { io::stdout().is_terminal() };
-    let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let width = is_terminal.then(|| std::env::var("COLUMNS").ok()?.parse().ok()).flatten();
-    let default = Style::default();
-    Style { colour: is_terminal && !no_colour, width: width.unwrap_or(default.width) }
+    terminal_style(if summary_to_stderr(arguments) {
+        io::stderr().is_terminal()
+    } else {
+        io::stdout().is_terminal()
+    })
 }
 
 fn print_summary(arguments: &ReplayArguments, text: &str) {
@@ -282,10 +280,4 @@ fn as_of(argument: AsOfArgument) -> AsOf {
         AsOfArgument::Now => AsOf::Now(now()),
         AsOfArgument::Any => AsOf::Any,
     }
-}
-
-/// The wall clock; it decides nothing but which indicators `--as-of now` takes.
-fn now() -> Timestamp {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_parts(since.as_secs() as i64, i64::from(since.subsec_nanos()))
 }

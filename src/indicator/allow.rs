@@ -14,8 +14,11 @@ use crate::limits::DNS_NAME_BYTES;
 use crate::protocol::dns::Name;
 use crate::time::Timestamp;
 
+/// The detectors of claims and signatures, which the allow list knows by one name.
+pub const INDICATOR: &str = "indicator";
+
 /// The detectors that an entry's scope may name.
-pub const DETECTORS: [&str; 4] = ["indicator", "beacon", "dns_tunnel", "first_contact"];
+pub const DETECTORS: [&str; 4] = [INDICATOR, "beacon", "dns_tunnel", "first_contact"];
 
 /// What a detector asks about.
 #[derive(Clone, Copy, Debug)]
@@ -149,12 +152,25 @@ impl AllowEntry {
             .collect())
     }
 
+    /// Whether its scope has that detector.
+    pub fn speaks_to(&self, detector: &str) -> bool {
+        self.scope.is_empty() || self.scope.iter().any(|one| **one == *detector)
+    }
+
+    /// The name that it is about, in normal form; `None` when it is about something else.
+    pub fn name(&self) -> Option<&str> {
+        match &self.destination {
+            Destination::Name(name, _) => Some(name),
+            _ => None,
+        }
+    }
+
     fn holds(&self, subject: &AllowSubject<'_>) -> bool {
         self.port.is_none_or(|port| subject.port == Some(port))
             && self.protocol.is_none_or(|protocol| subject.protocol == Some(protocol))
             && self.group.as_deref().is_none_or(|group| subject.group == Some(group))
             && self.expires.is_none_or(|expires| subject.time <= expires)
-            && (self.scope.is_empty() || self.scope.iter().any(|detector| **detector == *subject.detector))
+            && self.speaks_to(subject.detector)
     }
 }
 

@@ -14,6 +14,11 @@ pub(super) enum Edge {
     End,
 }
 
+/// The instant that a person writes: a date, which means its first instant, or a time; UTC without a zone.
+pub fn parse_instant(text: &str) -> Option<Timestamp> {
+    parse_time(text, Edge::Start)
+}
+
 /// The instant that `text` writes: `2026-03-31`, `2026-03-31 00:21:58` (UTC), or RFC 3339 with a zone.
 pub(super) fn parse_time(text: &str, edge: Edge) -> Option<Timestamp> {
     let text = text.trim();

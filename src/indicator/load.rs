@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::allow::{Allow, AllowEntry};
+use super::blocks;
 use super::builder::IndicatorsBuilder;
 use super::claims::Statement;
 use super::compiled::{self, Contents, Source, Unusable};
@@ -14,10 +15,10 @@ use super::load_report::{LoadReport, SourceReport};
 use super::matcher::Indicators;
 use super::registry::Registries;
 use super::segment::{Added, Segment};
+use super::shipped::{self, BUILTIN};
 use super::sinkhole::Sinkholes;
 use super::value::Value;
 use super::well_known::WellKnown;
-use super::{blocks, shipped};
 use crate::source::Mapped;
 
 /// What of a file's beginning tells its format.
@@ -88,7 +89,7 @@ impl Loader {
     /// Takes the campaigns that are built in.
     pub fn campaigns(&mut self) {
         for (name, text) in shipped::CAMPAIGNS {
-            self.bytes(&format!("builtin:{name}"), text.as_bytes());
+            self.bytes(&format!("{BUILTIN}{name}"), text.as_bytes());
         }
     }
 
@@ -96,7 +97,7 @@ impl Loader {
     /// entries, registries, sinkholes, search suffixes. For those who bring their own indicators.
     pub fn builtin_baseline(&mut self) {
         for (name, text) in shipped::BASELINE {
-            self.bytes(&format!("builtin:{name}"), text.as_bytes());
+            self.bytes(&format!("{BUILTIN}{name}"), text.as_bytes());
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::format::Format;
 use super::segment::Added;
+use super::shipped::{self, BUILTIN};
 use crate::time::Timestamp;
 
 /// Rejected lines that are kept for each file; further ones are only counted.
@@ -102,6 +103,11 @@ impl SourceReport {
     /// Notes that what stands at `line` is nothing for a sensor.
     pub(super) fn ignore(&mut self, line: u32, reason: &str) {
         count_reason(&mut self.ignored, line, reason);
+    }
+
+    /// Whether it is part of what is always built in and accuses nobody.
+    pub fn is_baseline(&self) -> bool {
+        self.file.strip_prefix(BUILTIN).is_some_and(|name| shipped::BASELINE.iter().any(|one| one.0 == name))
     }
 
     /// How many entries were in order and nothing for a sensor.

@@ -39,6 +39,7 @@ mod compiled;
 mod document;
 mod domain_table;
 mod exchange;
+mod explain;
 mod field;
 mod flat;
 mod format;
@@ -58,21 +59,25 @@ mod native_signature;
 mod provenances;
 mod quick;
 mod registry;
+mod review;
 mod search_suffix;
 mod segment;
 mod shipped;
 mod signature;
 mod sinkhole;
 mod slots;
+mod subject;
 mod text_table;
 mod value;
 mod well_known;
 
-pub use allow::{Allow, AllowEntry, AllowSubject, DETECTORS};
+pub use allow::{Allow, AllowEntry, AllowSubject, DETECTORS, INDICATOR};
 pub use compile::Compiled;
 pub use compiled::MAGIC as COMPILED_MAGIC;
 pub use exchange::{ExchangeFacts, Moment};
+pub use explain::{BELOW_KEPT, Explanation, Hit, Reach};
 pub use format::{BadFormat, Format, IndicatorPath};
+pub use instant::parse_instant;
 pub use load::{Knowledge, Loader, load_builtin, load_paths};
 pub use load_report::{
     Counted, LoadReport, REASONS_KEPT, REJECTED_KEPT, REJECTED_TEXT, Rejected, SourceReport,
@@ -80,6 +85,8 @@ pub use load_report::{
 pub use matcher::Indicators;
 pub use model::*;
 pub use registry::Registries;
+pub use review::{CONTRADICTIONS_KEPT, Conflict, Contradiction, Review, Shadow, SourceStanding};
 pub use signature::{Condition, Signature};
 pub use sinkhole::{Sinkhole, Sinkholes};
+pub use subject::{Subject, SubjectError};
 pub use well_known::{Effect, WellKnown, WellKnownEntry};

@@ -1,5 +1,8 @@
 //! The packs in `signatures/`, built in.
 
+/// What stands before the name of a pack that is built in.
+pub(super) const BUILTIN: &str = "builtin:";
+
 /// Campaigns, by file name.
 pub(super) const CAMPAIGNS: [(&str, &str); 3] = [
     ("arrayref-2026-08.toml", include_str!("../../signatures/arrayref-2026-08.toml")),

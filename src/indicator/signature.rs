@@ -10,6 +10,7 @@
 
 use std::fmt;
 use std::hash::BuildHasher;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
@@ -19,7 +20,7 @@ use ipnet::IpNet;
 use super::base64_json::Base64Json;
 use super::exchange::{ExchangeFacts, Moment};
 use super::field::{Field, Held};
-use super::model::{Provenance, Rung, Severity, SignatureId, Validity};
+use super::model::{Kind, Provenance, Rung, Severity, SignatureId, Validity};
 use super::name_map::dotted;
 use crate::limits::DNS_NAME_BYTES;
 
@@ -130,6 +131,25 @@ impl Condition {
                 _ => false,
             },
         }
+    }
+
+    /// Whether an exchange that holds such a value meets the condition by it.
+    pub(super) fn is_met_by(&self, kind: Kind, value: &str) -> bool {
+        let is_there = match &self.field {
+            Field::Host | Field::Sni | Field::QueryName | Field::CertificateName => kind == Kind::Domain,
+            Field::Path | Field::Target => kind == Kind::Path,
+            Field::UserAgent => kind == Kind::UserAgent,
+            Field::Ja3 => kind == Kind::Ja3,
+            Field::Ja4 => kind == Kind::Ja4,
+            Field::RemoteAddress => {
+                let address = value.parse::<IpAddr>();
+                let address = address.or_else(|_| value.parse::<SocketAddr>().map(|socket| socket.ip()));
+                let Test::Within(networks) = &self.test else { return false };
+                return address.is_ok_and(|one| networks.iter().any(|network| network.contains(&one)));
+            }
+            _ => false,
+        };
+        is_there && self.test.holds_for_text(value.as_bytes())
     }
 
     /// What it costs to judge, roughly: the cheap and telling ones come first.

@@ -263,11 +263,11 @@ fn checked(text: &str) -> Result<Cow<'_, str>, Refusal> {
     if text.chars().any(char::is_control) {
         return Err(Refusal::ControlCharacter);
     }
-    Ok(refang(text))
+    Ok(refanged(text))
 }
 
 /// `hxxp://evil[.]example[:]8000` as it was before someone made it harmless.
-fn refang(text: &str) -> Cow<'_, str> {
+pub(super) fn refanged(text: &str) -> Cow<'_, str> {
     let scheme = text.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("hxxp"));
     if !scheme && !text.contains(['[', '(', '{']) {
         return Cow::Borrowed(text);

@@ -16,6 +16,7 @@ mod determinism;
 mod equality;
 mod events;
 mod floods;
+mod indicators;
 mod layers;
 mod output;
 mod records;

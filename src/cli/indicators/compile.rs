@@ -1,36 +1,22 @@
-//! `callhome indicators`: indicator files themselves, and what every command says of those it loads.
+//! `callhome indicators compile`: many files into one that is ready at once.
 
 use std::{
     fs::{self, File},
-    io::{self, BufWriter, Read, Write},
+    io::{self, BufWriter, Read},
     path::{Path, PathBuf},
-    process::ExitCode,
 };
 
-use clap::{Args, Subcommand};
+use clap::Args;
 
-use super::{FAILED, NOTHING_FOUND, say};
-use crate::indicator::{COMPILED_MAGIC, Compiled, IndicatorPath, LoadReport, Loader};
-
-/// Entries of one list that are named when they are not taken.
-const REJECTED_SHOWN: usize = 10;
-
-/// The arguments of `callhome indicators`.
-#[derive(Debug, Args)]
-pub struct IndicatorsArguments {
-    #[command(subcommand)]
-    command: IndicatorsCommand,
-}
-
-#[derive(Debug, Subcommand)]
-enum IndicatorsCommand {
-    /// Write indicators into one file that --indicators takes and that is ready at once.
-    Compile(CompileArguments),
-}
+use super::check_loaded;
+use crate::{
+    cli::safe,
+    indicator::{COMPILED_MAGIC, Compiled, IndicatorPath, Loader},
+};
 
 /// The arguments of `callhome indicators compile`.
 #[derive(Debug, Args)]
-struct CompileArguments {
+pub struct CompileArguments {
     /// Indicator files or directories, as --indicators takes them
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<IndicatorPath>,
@@ -39,24 +25,11 @@ struct CompileArguments {
     output: PathBuf,
 }
 
-/// Runs the command.
-pub fn indicators(arguments: &IndicatorsArguments) -> ExitCode {
-    let IndicatorsCommand::Compile(arguments) = &arguments.command;
-    match compile(arguments) {
-        Ok(text) => {
-            // A reader that went away has seen enough.
-            let _ = io::stdout().write_all(text.as_bytes());
-            ExitCode::from(NOTHING_FOUND)
-        }
-        Err(message) => {
-            say(&message);
-            ExitCode::from(FAILED)
-        }
-    }
-}
-
 /// Compiles, and gives what a person may read of it.
-fn compile(arguments: &CompileArguments) -> Result<String, String> {
+///
+/// # Errors
+/// When a source or the file cannot be used.
+pub fn compile(arguments: &CompileArguments) -> Result<String, String> {
     let CompileArguments { paths, output } = arguments;
     let at_fault = |error: io::Error| format!("{}: {error}", output.display());
     may_be_written(output, paths)?;
@@ -72,7 +45,7 @@ fn compile(arguments: &CompileArguments) -> Result<String, String> {
     }
     let claims = compiled.claims();
     text += &format!("{}: {claims} indicators in {length} bytes\n", output.display());
-    Ok(text.split_inclusive('\n').map(|line| super::safe(line.trim_end()) + "\n").collect())
+    Ok(text.split_inclusive('\n').map(|line| safe(line.trim_end()) + "\n").collect())
 }
 
 /// A file of something else is not overwritten, and a folder that is read does not get its own product.
@@ -120,25 +93,4 @@ fn replace(output: &Path, compiled: &Compiled) -> io::Result<u64> {
         let _ = fs::remove_file(&temporary);
     }
     written
-}
-
-/// Says which entries were not taken, the first few of each list by line.
-///
-/// # Errors
-/// When a source could not be used at all: a feed that cannot be read would leave the user believing that
-/// it was asked.
-pub(super) fn check_loaded(report: &LoadReport) -> Result<(), String> {
-    if let Some(source) = report.failures().next() {
-        let reason = source.failure.as_deref().unwrap_or_default();
-        return Err(format!("{}: {reason}", source.file));
-    }
-    for source in &report.sources {
-        for rejected in source.rejected.iter().take(REJECTED_SHOWN) {
-            say(&format!("{}:{}: {}: {}", source.file, rejected.line, rejected.text, rejected.reason));
-        }
-        if let Some(more) = source.rejected_count.checked_sub(REJECTED_SHOWN + 1) {
-            say(&format!("{}: {} more entries were not taken", source.file, more + 1));
-        }
-    }
-    Ok(())
 }
