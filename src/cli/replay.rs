@@ -223,13 +223,14 @@ fn summary_text(
 }
 
 /// Counters that a person may want to see at once; the statistics have all of them.
-const SHOWN_COUNTERS: [&str; 11] = [
+const SHOWN_COUNTERS: [&str; 12] = [
     "ipv4.invalid_checksum",
     "tcp.invalid_checksum",
     "udp.invalid_checksum",
     "tcp.overlap_diff_data",
     "detect.alerts_allowed",
     "detect.alerts_suppressed",
+    "detect.indicators_out_of_date",
     "detect.evicted",
     "incident.evicted",
     "incident.unlisted",

@@ -20,7 +20,7 @@ use crate::{
     bounded::BoundedMap,
     decode::Tenant,
     flow::StableHash,
-    indicator::{AllowSubject, AsOf, Knowledge, Rung, Severity, Standing},
+    indicator::{AllowSubject, AsOf, DETECTORS, Kind, Knowledge, Rung, Severity, Standing},
     limits,
     names::{NameSource, NamedBy, Names},
     observation::{FlowIdentity, HostFacts, Hosts, Observation, Screen, Seen},
@@ -44,6 +44,8 @@ pub struct DetectionCounters {
     pub suppressed: u64,
     /// Candidates that must not alert alone and had nothing to support.
     pub unsupported: u64,
+    /// Hits on indicators that do not hold at the judged time ([`AsOf`]): what nobody is told of.
+    pub out_of_date: u64,
     /// Entries of the detectors' own tables that were put out because these were full: what they knew
     /// (that something was told before, how often, in which rhythm) begins anew.
     pub evicted: u64,
@@ -125,7 +127,7 @@ impl Detection {
             host_may_be_listed,
         };
         let mut candidates = std::mem::take(&mut self.candidates);
-        indicator::propose(observation, &context, self.as_of, &mut candidates);
+        self.counters.out_of_date += indicator::propose(observation, &context, self.as_of, &mut candidates);
         signature::propose(observation, &context, self.as_of, &mut self.recurrences, &mut candidates);
         if !candidates.is_empty() {
             candidates.retain_mut(|candidate| !self.is_allowed(candidate, &context));
@@ -208,7 +210,10 @@ impl Detection {
             time: context.head.time,
         };
         let allow = &self.knowledge.allow;
-        let Some(entry) = allow.decision(&subject) else { return false };
+        let Some(entry) = allow.decision(&subject) else {
+            weaken_by_name(candidate, &subject, &self.knowledge);
+            return false;
+        };
         let is_about_name = candidate.name.is_some();
         if !is_about_name && allow.decision(&AllowSubject { name: None, ..subject }).is_none() {
             candidate.severity = candidate.severity.min(Severity::Low);
@@ -366,6 +371,26 @@ impl Detection {
         *count = count.saturating_add(1);
         *count <= limits::ALERTS_PER_HOUR
     }
+}
+
+/// Weakens a hit on an address to which a name led the asset that has nothing to do with the claim: a package
+/// registry's, or one that the allow list expects from the asset and behind which nobody can hide. A list of
+/// addresses does not know who else lives there.
+fn weaken_by_name(candidate: &mut Candidate, subject: &AllowSubject<'_>, knowledge: &Knowledge) {
+    let is_about_address =
+        [Kind::Address, Kind::AddressPort, Kind::Network].iter().any(|kind| kind.as_str() == candidate.kind);
+    let Some(name) = subject.name.filter(|_| is_about_address && candidate.name.is_none()) else { return };
+    let by_name = |detector| AllowSubject { detector, address: None, ..*subject };
+    let expected = DETECTORS.into_iter().find_map(|detector| {
+        knowledge.allow.decision(&by_name(detector)).filter(|entry| entry.risk.is_empty())
+    });
+    let reason = match expected {
+        Some(entry) => entry.reason.to_string(),
+        None if knowledge.registries.is_package_registry(name) => "a package registry".to_owned(),
+        None => return,
+    };
+    candidate.severity = candidate.severity.min(Severity::Low);
+    candidate.why.push(format!("the name asked for there is harmless: {reason}"));
 }
 
 /// What makes one candidate say more than another about the same thing. A campaign comes before the

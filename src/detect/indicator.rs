@@ -85,9 +85,15 @@ impl Sighting {
     }
 }
 
-/// Proposes a candidate for every claim that is about something in the observation.
-pub fn propose(observation: &Observation<'_>, context: &Context<'_>, as_of: AsOf, out: &mut Vec<Candidate>) {
-    let mut proposals = Proposals { context, as_of, hits: Vec::new(), out };
+/// Proposes a candidate for every claim that is about something in the observation. Gives the number of hits on
+/// claims that do not hold at the judged time.
+pub fn propose(
+    observation: &Observation<'_>,
+    context: &Context<'_>,
+    as_of: AsOf,
+    out: &mut Vec<Candidate>,
+) -> u64 {
+    let mut proposals = Proposals { context, as_of, hits: Vec::new(), out, out_of_date: 0 };
     match &observation.seen {
         Seen::FlowOpened(first) => proposals.flow_opened(*first),
         Seen::Exchange(first) => proposals.exchange(*first),
@@ -100,6 +106,7 @@ pub fn propose(observation: &Observation<'_>, context: &Context<'_>, as_of: AsOf
         Seen::FlowClosed(closed) => proposals.flow_closed(closed),
         _ => {}
     }
+    proposals.out_of_date
 }
 
 /// Whether the server sent anything, as far as TCP tells apart how a connection ended.
@@ -112,6 +119,8 @@ struct Proposals<'a, 'c> {
     as_of: AsOf,
     hits: Vec<ClaimId>,
     out: &'a mut Vec<Candidate>,
+    /// Hits on claims that do not hold at the judged time.
+    out_of_date: u64,
 }
 
 impl Proposals<'_, '_> {
@@ -413,7 +422,10 @@ impl Proposals<'_, '_> {
         for id in std::mem::take(&mut self.hits) {
             let Some(claim) = self.context.indicators.claim(id) else { continue };
             let judged = self.context.indicators.judge(id, self.as_of, self.context.head.time);
-            let Some(standing) = judged else { continue };
+            let Some(standing) = judged else {
+                self.out_of_date += u64::from(!self.context.indicators.is_refused(id));
+                continue;
+            };
             let (mut most, mut why) = (Severity::Critical, sighting.why.clone());
             if let Some(entry) = self.context.well_known.weakens(&claim) {
                 most = Severity::Low;

@@ -387,3 +387,42 @@ fn what_a_proxy_hands_on_is_contact_and_its_own_errors_are_not() {
         assert!(bench.opened(2, OURS, proxy, FirstPacket::Syn).is_empty());
     }
 }
+
+#[test]
+fn an_address_to_which_a_harmless_name_led_is_weakened() {
+    let more = "[pack]\nid = \"more\"\ntitle = \"more\"\n\
+        [[allow]]\nvalue = \"vendor.example\"\nscope = [\"beacon\"]\nreason = \"the vendor\"\n\
+        [[allow]]\nvalue = \"rented.example\"\nscope = [\"beacon\"]\nreason = \"r\"\nrisk = \"anybody\"\n\
+        [[registry]]\necosystem = \"x\"\nnames = { \"example.org\" = [\"packages\"] }\n\
+        [[well_known]]\nvalue = \"192.0.2.7\"\neffect = \"weaken\"\nwhat = \"a content network\"\n";
+    let told = |name: &str, address: [u8; 4]| {
+        let mut bench = Bench::new(&[("pack.toml", PACK), ("more.toml", more)]);
+        bench.dns(0, &sample::response(name, 1, &address));
+        let [a, b, c, d] = address;
+        let head = bench.head(1, 2, OURS, &format!("{a}.{b}.{c}.{d}:443"), 6);
+        let found = bench.see(|batch| batch.flow_opened(head, FirstPacket::Syn));
+        (words(&found[0]), found[0].why.join("; "))
+    };
+    for (name, reason) in [("x.vendor.example", "the vendor"), ("packages.example.org", "a package registry")]
+    {
+        let (words, why) = told(name, [192, 0, 2, 66]);
+        assert_eq!(words, "attempted low 192.0.2.66", "{name}");
+        assert!(why.contains("harmless") && why.contains(reason), "{why}");
+    }
+    // Behind what can be rented anybody may stand, and another name says nothing.
+    for name in ["x.rented.example", "other.example"] {
+        assert_eq!(told(name, [192, 0, 2, 66]).0, "attempted high 192.0.2.66", "{name}");
+    }
+    let (words, why) = told("other.example", [192, 0, 2, 7]);
+    assert_eq!(words, "attempted low 192.0.2.7");
+    assert!(why.contains("many share what is listed: a content network"), "{why}");
+}
+
+#[test]
+fn hits_on_claims_that_do_not_hold_are_counted() {
+    let mut bench = bench();
+    assert!(bench.dns(0, &sample::query("old.example", 1)).is_empty());
+    assert_eq!(bench.detection.counters().out_of_date, 1);
+    bench.dns(9, &sample::query("evil.example", 1));
+    assert_eq!(bench.detection.counters().out_of_date, 1);
+}

@@ -292,7 +292,7 @@ impl<'s> Analysis<'s> {
     }
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
-        let DetectionCounters { alerts, allowed, repeated, suppressed, unsupported, evicted } =
+        let DetectionCounters { alerts, allowed, repeated, suppressed, unsupported, out_of_date, evicted } =
             self.detection.counters();
         vec![
             ("detect.observations", self.observations),
@@ -301,6 +301,7 @@ impl<'s> Analysis<'s> {
             ("detect.alerts_repeated", repeated),
             ("detect.alerts_suppressed", suppressed),
             ("detect.alerts_unsupported", unsupported),
+            ("detect.indicators_out_of_date", out_of_date),
             ("detect.evicted", evicted),
             ("incident.total", self.incidents.opened()),
             ("incident.evicted", self.incidents.evicted()),
