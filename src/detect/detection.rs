@@ -265,6 +265,7 @@ impl Detection {
             }
         }
         let mut sources = best.provenance.sources.clone();
+        let tlp = group.iter().filter(same).map(|other| other.provenance.tlp).max().flatten();
         for other in group.iter().filter(same) {
             let new = other.provenance.sources.iter().filter(|source| !sources.contains(source));
             let new: Vec<_> = new.cloned().collect();
@@ -312,6 +313,8 @@ impl Detection {
                 valid_from: best.validity.from,
                 valid_until: best.validity.until,
                 expired: best.standing == Standing::Expired,
+                tlp: best.provenance.tlp.max(tlp),
+                tags: best.provenance.tags.clone(),
             }),
             application: best.application,
             beacon: best.beacon,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     asset::Asset,
     flow::Endpoint,
-    indicator::{Rung, Severity},
+    indicator::{Rung, Severity, Tlp},
     names::NamedBy,
     observation::Head,
     protocol::{http, quic, tls},
@@ -143,6 +143,10 @@ pub struct IndicatorMatch {
     pub valid_until: Option<Timestamp>,
     /// Whether the packet lies outside that validity (reported only with `--as-of any`).
     pub expired: bool,
+    /// With whom it may be shared: the strictest that any of the sources says.
+    pub tlp: Option<Tlp>,
+    /// The words that the source gave it.
+    pub tags: Vec<Arc<str>>,
 }
 
 /// The application message in which something was found, shared with the observation.

@@ -92,13 +92,17 @@ struct Metadata<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     mitre_technique_id: Vec<WireText<'a>>,
     signature_severity: [&'static str; 1],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tag: Vec<WireText<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    tag: Option<[WireText<'a>; 1]>,
+    tlp: Option<[&'static str; 1]>,
 }
 
 impl<'a> AlertObject<'a> {
     fn new(finding: &'a Finding, bounds: Bounds) -> Self {
         let text = |text: &'a str| WireText { bytes: text.as_bytes(), limit: bounds.text };
+        let indicator = finding.indicator.as_ref();
+        let tags = bounds.head(indicator.map_or(&[], |indicator| &indicator.tags)).iter().map(|tag| &**tag);
         let reference = finding.indicator.as_ref().and_then(|indicator| indicator.reference.as_deref());
         Self {
             // Nothing is ever blocked.
@@ -114,7 +118,8 @@ impl<'a> AlertObject<'a> {
                 confidence: [confidence_word(finding.confidence)],
                 mitre_technique_id: bounds.head(&finding.mitre).iter().map(|id| text(id)).collect(),
                 signature_severity: [severity_word(finding.severity)],
-                tag: finding.campaign.as_deref().map(|campaign| [text(campaign)]),
+                tag: finding.campaign.as_deref().into_iter().chain(tags).map(text).collect(),
+                tlp: indicator.and_then(|indicator| Some([indicator.tlp?.as_str()])),
             },
         }
     }

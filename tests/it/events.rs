@@ -55,7 +55,7 @@ fn an_alert_has_the_asset_as_its_source_and_everything_that_is_known() {
             "references": ["https://example.org/advisory"],
             "metadata": {
                 "confidence": ["High"], "mitre_technique_id": ["T1195.002", "T1071.001"],
-                "signature_severity": ["Critical"], "tag": ["example-2026-03"],
+                "signature_severity": ["Critical"], "tag": ["example-2026-03", "c2"], "tlp": ["green"],
             },
         })
     );
