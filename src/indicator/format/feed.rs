@@ -44,7 +44,7 @@ pub(in crate::indicator) struct Dates {
 
 impl Dates {
     /// The latest that is told of the entry itself, by which the age of a source is judged.
-    fn newest(&self) -> Option<Timestamp> {
+    pub(super) fn newest(&self) -> Option<Timestamp> {
         [self.first_seen, self.last_seen, self.valid_from].into_iter().flatten().max()
     }
 

@@ -19,7 +19,10 @@ mod misp;
 mod misp_warninglist;
 pub(super) mod plain;
 mod row;
+mod rule;
 mod sigma;
+mod sigma_condition;
+mod sigma_detection;
 mod sslbl;
 mod stix;
 mod suricata_dataset;
@@ -27,6 +30,7 @@ mod suricata_iprep;
 mod suricata_rules;
 mod threatfox;
 mod urlhaus;
+mod yaml;
 mod zeek_intel;
 
 use super::native;
