@@ -19,4 +19,5 @@ mod floods;
 mod layers;
 mod output;
 mod records;
+mod rules;
 mod summary;
