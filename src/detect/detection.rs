@@ -281,6 +281,7 @@ impl Detection {
             }
         }
         let pack = best.provenance.title.clone();
+        let is_signature = best.detector == Detector::Signature;
         let title = match (best.detector, &pack) {
             (Detector::Signature, _) => best.meaning.to_string(),
             (_, Some(pack)) => format!("{pack}: {} {}", best.kind.replace('_', " "), best.value),
@@ -294,7 +295,8 @@ impl Detection {
             severity,
             confidence: best.provenance.confidence,
             rung: best.rung,
-            campaign_title: pack.clone(),
+            // A signature that belongs to no campaign says by itself what it is.
+            campaign_title: pack.clone().or_else(|| is_signature.then(|| best.meaning.clone())),
             // A plain list is no campaign: its entries have nothing to do with each other.
             campaign: pack.map(|_| campaign),
             mitre: best.provenance.mitre.clone(),

@@ -27,6 +27,11 @@ pub fn propose(
 ) {
     let mut hits = Vec::new();
     find(observation, context, &mut hits);
+    // The alternatives of one rule are signatures of their own, side by side: one message, told once.
+    hits.dedup_by_key(|id| {
+        let signature = context.indicators.signature(*id);
+        signature.map(|signature| (Arc::clone(&signature.provenance.file), signature.line))
+    });
     if hits.is_empty() {
         return;
     }

@@ -1,5 +1,10 @@
 //! Gathers what the readers read into [`Indicators`].
 
+use std::sync::Arc;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashSet;
+
 use super::address_table::AddressFront;
 use super::claims::Statement;
 use super::matcher::Indicators;
@@ -15,6 +20,8 @@ pub(super) struct IndicatorsBuilder {
     /// What is read from text.
     current: SegmentBuilder,
     signatures: Vec<Signature>,
+    /// The ids of the signatures.
+    ids: HashSet<Arc<str>, FixedState>,
     search_suffixes: SearchSuffixes,
 }
 
@@ -52,7 +59,7 @@ impl IndicatorsBuilder {
 
     /// Adds a signature; `false` when there is one of that id already.
     pub(super) fn signature(&mut self, signature: Signature) -> bool {
-        let new = !self.signatures.iter().any(|other| other.id == signature.id);
+        let new = self.ids.insert(Arc::clone(&signature.id));
         if new {
             self.signatures.push(signature);
         }

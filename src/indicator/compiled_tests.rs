@@ -29,10 +29,27 @@ fn sources() -> Vec<(String, String)> {
         [[search_suffix]]\nending = \"corp.example\"\nlabels = [0, 1]\nplatform = \"p\"\n\
         [[registry]]\necosystem = \"e\"\nnames = { \"example.org\" = [\"packages\"] }\n"
     );
-    let mut all: Vec<_> =
-        [("a.toml", &*pack), ("b.txt", list), ("c.csv", csv), ("d.txt", "evil.example\nd.example\n")]
-            .map(|(name, text)| (name.to_owned(), text.to_owned()))
-            .into();
+    // Rules that are claims, rules that are signatures, ids that come twice, and what is refused, in turn.
+    let rules = "# rules\nalert dns any any -> any any (msg:\"a\"; dns.query; content:\"evil.example\"; bsize:12; sid:1;)\n\
+        alert http any any -> any any (msg:\"b\"; \\\n  http.uri; content:\"/a\"; startswith; sid:2;)\n\
+        alert http any any -> any any (msg:\"again\"; http.uri; content:\"/b\"; sid:2;)\n\
+        alert http any any -> any any (msg:\"c\"; http.uri; content:\"/a\"; pcre:\"/x/\"; sid:3;)\n\
+        alert ip any any -> [198.51.100.7,10.0.0.1] any (msg:\"d\"; sid:4; metadata:updated_at 2026_01_02;)\n\
+        alert ip any any (sid:5;)\nalert dns any any -> any any (msg:\"e\"; dns.query; content:\"b.\"; sid:6;)\n";
+    let sigma = "title: a\nid: 1\nlogsource: {category: dns}\ndetection:\n  s:\n    query: [com, e.example]\n\
+        \x20 t:\n    query|contains: evil\n  u:\n    Image: x\n  condition: 1 of *\ndate: 2026-01-03\n---\n\
+        title: b\nid: 1\nlogsource: {category: proxy}\ndetection:\n  s:\n    cs-host|endswith: .e.example\n  condition: s\n---\n\
+        title: c\nlogsource: {category: dns}\ndetection:\n  condition: s\n---\na: [\n";
+    let mut all: Vec<_> = [
+        ("a.toml", &*pack),
+        ("b.txt", list),
+        ("c.csv", csv),
+        ("d.txt", "evil.example\nd.example\n"),
+        ("e.rules", rules),
+        ("f.yml", sigma),
+    ]
+    .map(|(name, text)| (name.to_owned(), text.to_owned()))
+    .into();
     all.extend(shipped::CAMPAIGNS.map(|(name, text)| (name.to_owned(), text.to_owned())));
     all
 }
@@ -124,7 +141,7 @@ fn assert_equal(one: &Knowledge, other: &Knowledge) {
     let ask =
         |indicators: &super::super::Indicators| hits(|hits| indicators.certificate(&sha1, &[0; 32], hits));
     assert_eq!(ask(a), ask(b));
-    let request = Request { target: b"/a".into(), ..Request::default() };
+    let request = Request { target: b"/a".into(), host: Some(b"x.e.example".into()), ..Request::default() };
     let facts = ExchangeFacts::request(("198.51.100.7".parse().unwrap(), 80), &request);
     let ask = |indicators: &super::super::Indicators| {
         let mut hits = Vec::new();
@@ -174,7 +191,7 @@ fn a_mapped_file_says_the_same() {
 fn compiled_files_and_lists_go_together() {
     let sources = sources();
     let text = load(as_bytes(&sources));
-    for (from, to) in [(0, 2), (1, 3), (2, 7), (1, 2), (3, 4)] {
+    for (from, to) in [(0, 2), (1, 3), (2, 7), (1, 2), (3, 4), (4, 6), (5, 8)] {
         let file = compile(as_bytes(&sources[from..to]));
         let mixed: Vec<_> = as_bytes(&sources[..from])
             .chain([("x.compiled", &*file)])

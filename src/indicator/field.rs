@@ -6,6 +6,8 @@
 //! |---|---|---|
 //! | `http.method` | the request line's method | text |
 //! | `http.target` | the request line's target as sent | text |
+//! | `http.uri` | the target's path and query, of an absolute URL no scheme and host | text |
+//! | `http.url` | `http://`, the Host field and `http.uri`, or an absolute target as sent; or else `http.uri` alone: one of the two must fit | text |
 //! | `http.path` | the target's path: no query, and of an absolute URL no scheme and host | text |
 //! | `http.host` | host of an absolute target, else of the Host field; no port, no final dot, any case | text, `within` |
 //! | `http.port` | the server's port on the wire, not the one that Host writes | number |
@@ -27,6 +29,7 @@
 //! | `dns.query` | the question's name as text, any case | text, `within` |
 //! | `dns.type` | the question's type | number |
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use super::exchange::{ExchangeFacts, Moment, Target, split_host};
@@ -37,6 +40,8 @@ use crate::protocol::dns::Name;
 pub(super) enum Field {
     Method,
     Target,
+    Uri,
+    Url,
     Path,
     Host,
     HttpPort,
@@ -73,13 +78,15 @@ pub(super) enum FieldKind {
 }
 
 /// What an exchange holds in a field.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Held<'a> {
     /// The message that would hold it was not seen.
     Unseen,
     /// The message lacks it.
     Absent,
     Text(&'a [u8]),
+    /// A request's URL in full, and its path and query.
+    Url(Cow<'a, [u8]>, &'a [u8]),
     Texts(&'a [String]),
     Bytes(&'a [Vec<u8>]),
     Name(Name<'a>),
@@ -89,9 +96,11 @@ pub(super) enum Held<'a> {
 
 impl Field {
     /// Every field's name; the two that end in a dot take a header's name.
-    pub(super) const NAMES: [(&'static str, Self); 23] = [
+    pub(super) const NAMES: [(&'static str, Self); 25] = [
         ("http.method", Self::Method),
         ("http.target", Self::Target),
+        ("http.uri", Self::Uri),
+        ("http.url", Self::Url),
         ("http.path", Self::Path),
         ("http.host", Self::Host),
         ("http.port", Self::HttpPort),
@@ -147,6 +156,8 @@ impl Field {
         Some(match self {
             Self::Method
             | Self::Target
+            | Self::Uri
+            | Self::Url
             | Self::Path
             | Self::Host
             | Self::HttpPort
@@ -186,6 +197,15 @@ impl Field {
         Some(match self {
             Self::Method => Held::Text(&request?.method),
             Self::Target => Held::Text(&request?.target),
+            Self::Uri => Held::Text(Target::of(&request?.target).target),
+            Self::Url => {
+                let Target { authority, target } = Target::of(&request?.target);
+                let full = match (authority, &request?.host) {
+                    (None, Some(host)) => [b"http://", &**host, target].concat().into(),
+                    _ => Cow::Borrowed(&*request?.target),
+                };
+                Held::Url(full, target)
+            }
             Self::Path => Held::Text(Target::of(&request?.target).path()),
             Self::Host => {
                 let authority = Target::of(&request?.target).authority;

@@ -139,15 +139,21 @@ impl Loader {
         let is_whole = (head.len() as u64) < HEAD;
         let told = format.or_else(|| format_of_head(&name, &head)).filter(|_| !is_whole && is_text(&head));
         if let Some(format) = told
-            && let Some(Reading::Blocks(reader)) = format.reading()
+            && let Some(reading) = format.reading()
+            && let Some(reader) = reading.of_blocks()
         {
-            self.indicators.expect_list(file.metadata().map_or(0, |metadata| metadata.len()));
-            let mut feed = Feed::new(self, SourceReport::new((*name).into(), format), Parts::All);
+            if matches!(reading, Reading::Blocks(_)) {
+                self.indicators.expect_list(file.metadata().map_or(0, |metadata| metadata.len()));
+            }
+            let parts = self.first_parts();
+            let mut feed = Feed::new(self, SourceReport::new((*name).into(), format), parts);
             let mut reader = reader(&feed);
             blocks::for_each(head, file, |text| reader.block(text, &mut feed))?;
             reader.finish(&mut feed);
-            let report = feed.report;
-            self.keep(&report, None);
+            let (mut report, aside) = feed.into_parts();
+            if parts == Parts::Claims {
+                report = self.read_rest(format, &aside, report);
+            }
             self.report.sources.push(report);
         } else {
             file.read_to_end(&mut head)?;
@@ -180,34 +186,53 @@ impl Loader {
             _ if !is_text(bytes) => report.failure = Some(no_text(bytes).to_owned()),
             None => report.failure = Some(unknown_layout(&head)),
             Some(format) => {
-                let parts = if self.sources.is_some() { Parts::Claims } else { Parts::All };
-                report = self.read(format, &text, report, parts);
+                let parts = self.first_parts();
+                let aside;
+                (report, aside) = self.read(format, &text, report, parts);
                 if parts == Parts::Claims && report.failure.is_none() {
-                    let of_claims = report.clone();
-                    report = self.read(format, &text, report, Parts::Rest);
-                    let has_rest = report != of_claims;
-                    self.keep(&of_claims, has_rest.then_some(&*text));
+                    let is_whole = matches!(format.reading(), Some(Reading::Whole(_)));
+                    report = self.read_rest(format, if is_whole { &text } else { &aside }, report);
                 }
             }
         }
         self.report.sources.push(report);
     }
 
-    /// Reads a text in that format, and goes on with `report`.
-    fn read(&mut self, format: Format, text: &str, report: SourceReport, parts: Parts) -> SourceReport {
+    /// What is read first of a source: everything, or the claims when a compiled file is to be made.
+    fn first_parts(&self) -> Parts {
+        if self.sources.is_some() { Parts::Claims } else { Parts::All }
+    }
+
+    /// Reads a text in that format, and goes on with `report`. Gives what was set aside too.
+    fn read(
+        &mut self,
+        format: Format,
+        text: &str,
+        report: SourceReport,
+        parts: Parts,
+    ) -> (SourceReport, String) {
         let mut feed = Feed::new(self, report, parts);
         match format.reading() {
             Some(Reading::Whole(read)) => read(text, &mut feed),
             // A list of lines is all claims.
             Some(Reading::Blocks(_)) if parts == Parts::Rest => {}
-            Some(Reading::Blocks(reader)) => {
+            Some(Reading::Blocks(reader) | Reading::Rules(reader)) => {
                 let mut reader = reader(&feed);
                 reader.block(text, &mut feed);
                 reader.finish(&mut feed);
             }
             None => {}
         }
-        feed.report
+        feed.into_parts()
+    }
+
+    /// Reads what is no claim in `text`, of a source whose claims `of_claims` tells of, and keeps the text for a
+    /// compiled file if there is anything.
+    fn read_rest(&mut self, format: Format, text: &str, of_claims: SourceReport) -> SourceReport {
+        let (report, _) = self.read(format, text, of_claims.clone(), Parts::Rest);
+        let has_rest = report != of_claims;
+        self.keep(&of_claims, has_rest.then_some(text));
+        report
     }
 
     fn keep(&mut self, report: &SourceReport, text: Option<&str>) {
@@ -235,7 +260,7 @@ impl Loader {
                 for Source { mut report, text } in sources {
                     self.keep(&report, text.as_deref());
                     if let Some(text) = &text {
-                        report = self.read(report.format, text, report, Parts::Rest);
+                        (report, _) = self.read(report.format, text, report, Parts::Rest);
                     }
                     self.report.sources.push(report);
                 }
@@ -332,7 +357,7 @@ fn format_of_head(file: &str, head: &[u8]) -> Option<Format> {
     let is_told = match format {
         // One comma further on makes a file of that name CSV.
         Format::Plain => extension != "csv" && head.has_all_lines(),
-        format => matches!(format.reading(), Some(Reading::Blocks(_))),
+        format => format.reading().is_some_and(|reading| reading.of_blocks().is_some()),
     };
     is_told.then_some(format)
 }

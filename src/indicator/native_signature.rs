@@ -77,7 +77,7 @@ pub(super) fn read(entry: &Fields<'_>, pack: &Pack<'_>) -> Result<Signature, Fau
 }
 
 /// The moment at which conditions on these fields can be judged.
-fn moment<'c>(conditions: impl Iterator<Item = &'c Condition>) -> Result<Moment, &'static str> {
+pub(super) fn moment<'c>(conditions: impl Iterator<Item = &'c Condition>) -> Result<Moment, &'static str> {
     let mut moments: Vec<Moment> = conditions.filter_map(|one| one.field.moment()).collect();
     moments.sort_unstable();
     moments.dedup();

@@ -115,6 +115,7 @@ impl Condition {
             Held::Unseen => false,
             Held::Absent => self.test == Test::Absent,
             Held::Text(text) => self.test.holds_for_text(text),
+            Held::Url(full, uri) => self.test.holds_for_text(uri) || self.test.holds_for_text(&full),
             Held::Texts(texts) => texts.iter().any(|text| self.test.holds_for_text(text.as_bytes())),
             Held::Bytes(texts) => texts.iter().any(|text| self.test.holds_for_text(text)),
             Held::Name(name) => {
@@ -170,6 +171,7 @@ impl Condition {
             self.field,
             Field::Path
                 | Field::Target
+                | Field::Uri
                 | Field::Host
                 | Field::UserAgent
                 | Field::Sni
@@ -423,6 +425,11 @@ mod tests {
             ("field = \"http.path\", contains = \"x=1\"", false),
             ("field = \"http.target\", suffix = \"?x=1\"", true),
             ("field = \"http.target\", contains = \"GATE\", ignore_case = true", true),
+            ("field = \"http.uri\", equals = \"/gate?x=1\"", true),
+            ("field = \"http.url\", equals = \"/gate?x=1\"", true),
+            ("field = \"http.url\", equals = \"http://Evil.Example.:8000/gate?x=1\"", true),
+            ("field = \"http.url\", contains = \"example.:8000/gate\", ignore_case = true", true),
+            ("field = \"http.url\", prefix = \"Evil\"", false),
             ("field = \"http.host\", equals = \"evil.example\"", true),
             ("field = \"http.host\", within = \"example\"", true),
             ("field = \"http.host\", within = \"vil.example\"", false),

@@ -33,6 +33,17 @@ fn sources() -> tempfile::TempDir {
         "feed.csv",
         "value,type,campaign,confidence\nsfrclak.com,domain,case,90\ncurl,user_agent,case,high\n",
     );
+    write(
+        "made-up.rules",
+        "# a remark\nalert dns any any -> any any (msg:\"a name\"; dns.query; content:\"sfrclak.com\"; bsize:11; sid:1;)\n\
+         alert http any any -> any any (msg:\"a path\"; \\\n  http.method; content:\"POST\"; http.uri; content:\"/62020\"; sid:2;)\n\
+         alert ip any any -> [142.11.206.73,10.0.0.1] any (msg:\"an address\"; sid:3;)\n",
+    );
+    write(
+        "made-up.yml",
+        "title: A part of a name\nid: made-up\nlogsource:\n  category: dns\ndetection:\n  selection:\n\
+         \x20   query|endswith: ample.com\n  condition: selection\nlevel: high\n",
+    );
     for entry in fs::read_dir(root().join("signatures")).unwrap() {
         let path = entry.unwrap().path();
         fs::copy(&path, folder.path().join("sources").join(path.file_name().unwrap())).unwrap();

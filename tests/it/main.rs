@@ -20,4 +20,5 @@ mod indicators;
 mod layers;
 mod output;
 mod records;
+mod rules;
 mod summary;

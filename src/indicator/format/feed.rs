@@ -44,7 +44,7 @@ pub(in crate::indicator) struct Dates {
 
 impl Dates {
     /// The latest that is told of the entry itself, by which the age of a source is judged.
-    fn newest(&self) -> Option<Timestamp> {
+    pub(super) fn newest(&self) -> Option<Timestamp> {
         [self.first_seen, self.last_seen, self.valid_from].into_iter().flatten().max()
     }
 
@@ -68,6 +68,9 @@ pub(in crate::indicator) struct Feed<'l> {
     name: Arc<str>,
     /// What the last entry said of itself: entries of one feed mostly say the same, and one copy serves all.
     last: Option<Arc<Provenance>>,
+    /// What was set aside, and how many lines that is.
+    aside: String,
+    aside_lines: u32,
 }
 
 impl<'l> Feed<'l> {
@@ -75,7 +78,7 @@ impl<'l> Feed<'l> {
     pub(in crate::indicator) fn new(loader: &'l mut Loader, report: SourceReport, parts: Parts) -> Self {
         let path = std::path::Path::new(&*report.file);
         let name = path.file_stem().map(|stem| stem.to_string_lossy()).unwrap_or_default().into();
-        Self { loader, report, parts, name, last: None }
+        Self { loader, report, parts, name, last: None, aside: String::new(), aside_lines: 0 }
     }
 
     /// Whether claims are wanted.
@@ -172,6 +175,25 @@ impl<'l> Feed<'l> {
         } else {
             self.reject_rest(line, &id, "another signature has this id");
         }
+    }
+
+    /// Where only claims are wanted: keeps `text`, which begins in `line` and is no claim, to be read again. What
+    /// is kept of a file has every line at its place, and nothing on the others.
+    pub(in crate::indicator) fn set_aside(&mut self, line: u32, text: &str) {
+        if self.parts != Parts::Claims {
+            return;
+        }
+        let missing = line.saturating_sub(1).saturating_sub(self.aside_lines);
+        self.aside.extend(std::iter::repeat_n('\n', missing as usize));
+        self.aside.push_str(text);
+        self.aside.push('\n');
+        let lines = u32::try_from(text.lines().count()).unwrap_or(u32::MAX);
+        self.aside_lines = self.aside_lines.saturating_add(missing).saturating_add(lines);
+    }
+
+    /// What came of the file, and what was set aside.
+    pub(in crate::indicator) fn into_parts(self) -> (SourceReport, String) {
+        (self.report, self.aside)
     }
 
     /// Takes allow entries, which count as one.

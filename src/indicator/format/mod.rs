@@ -19,14 +19,21 @@ mod misp;
 mod misp_warninglist;
 pub(super) mod plain;
 mod row;
+mod rule;
 mod sigma;
+mod sigma_condition;
+mod sigma_detection;
 mod sslbl;
 mod stix;
 mod suricata_dataset;
+mod suricata_header;
 mod suricata_iprep;
+mod suricata_lexer;
+mod suricata_options;
 mod suricata_rules;
 mod threatfox;
 mod urlhaus;
+mod yaml;
 mod zeek_intel;
 
 use super::native;
@@ -85,8 +92,20 @@ pub enum Format {
 pub(super) enum Reading {
     /// In blocks of whole lines, so that a large list need not be held.
     Blocks(fn(&Feed<'_>) -> Box<dyn BlockReader>),
+    /// The same of rules, some of which are no claims: their lines are set aside for a compiled file.
+    Rules(fn(&Feed<'_>) -> Box<dyn BlockReader>),
     /// At once.
     Whole(fn(&str, &mut Feed<'_>)),
+}
+
+impl Reading {
+    /// The reader of blocks, where there is one.
+    pub(super) fn of_blocks(&self) -> Option<fn(&Feed<'_>) -> Box<dyn BlockReader>> {
+        match self {
+            Self::Blocks(reader) | Self::Rules(reader) => Some(*reader),
+            Self::Whole(_) => None,
+        }
+    }
 }
 
 /// What is known of a format.
@@ -145,7 +164,7 @@ const FORMATS: &[Entry] = &[
         format: Format::SuricataRules,
         name: "suricata-rules",
         recognises: suricata_rules::recognises,
-        reading: Reading::Whole(suricata_rules::read),
+        reading: Reading::Rules(|feed| Box::new(ByLine::new(suricata_rules::Reader::new(feed)))),
     },
     Entry {
         format: Format::Threatfox,

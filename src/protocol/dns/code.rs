@@ -58,6 +58,11 @@ pub(super) fn named_type(kind: u16) -> Option<&'static str> {
     TYPES.get(index).map(|&(_, name)| name)
 }
 
+/// The record type of that name, in any case.
+pub fn type_named(name: &str) -> Option<u16> {
+    TYPES.iter().find(|(_, known)| known.eq_ignore_ascii_case(name)).map(|&(number, _)| number)
+}
+
 /// The name of a class, `CLASS1234` for one without. mDNS's top bit is not part of the class.
 pub fn class_name(class: u16) -> Cow<'static, str> {
     match class {

@@ -29,7 +29,7 @@ mod captures;
 pub(crate) mod sample;
 
 pub use anomaly::{DnsAnomalies, DnsAnomaly};
-pub use code::{class_name, kind, opcode_name, rcode_name, type_name};
+pub use code::{class_name, kind, opcode_name, rcode_name, type_name, type_named};
 pub use name::{Name, NameBuf};
 pub use outline::{Answer, Outline, Places};
 pub use packed::{NameBreak, NameScratch, PackedName};
