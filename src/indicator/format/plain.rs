@@ -61,11 +61,14 @@ impl PlainReader {
             self.has_rules |= is_rules_header(line);
             return None;
         }
+        let is_page = |value: &Value<'_>| matches!(value.kind(), Kind::Url | Kind::Path);
         let value = match Value::guess(entry) {
-            Ok(value) if self.has_rules && matches!(value.kind(), Kind::Url | Kind::Path) => Err(Fault::Rule),
+            Ok(value) if self.has_rules && is_page(&value) => Err(Fault::Rule),
+            // No request has a blank in it.
+            Ok(value) if entry.contains(' ') && is_page(&value) => Err(Fault::Cells),
             Ok(value) => Ok(value),
             Err(_) if is_rule(entry) => {
-                self.has_rules = true;
+                self.has_rules |= entry.starts_with("||") || entry.starts_with("@@");
                 read_rule(entry)
             }
             Err(refusal) => read_with_remark(entry).unwrap_or(Err(Fault::Refused(refusal))),
@@ -136,12 +139,13 @@ enum Fault {
 
 /// `[Adblock Plus 2.0]`.
 fn is_rules_header(line: &str) -> bool {
+    let line = line.trim_start_matches('\u{feff}').trim_start();
     line.get(.."[Adblock".len()).is_some_and(|start| start.eq_ignore_ascii_case("[Adblock"))
 }
 
 /// Whether a line that is no value is a rule of a blocker.
 fn is_rule(entry: &str) -> bool {
-    entry.starts_with(['|', '@', '*']) || entry.contains(['^', '$']) || entry.contains("##")
+    entry.starts_with(['|', '@']) || entry.contains(['^', '$']) || entry.contains("##")
 }
 
 /// The value of `||evil.example^`, which means all below the name too; a list for resolvers may call it important.
@@ -155,7 +159,10 @@ fn read_rule(entry: &str) -> Result<Value<'_>, Fault> {
 
 /// The value of a line that says something more behind a tab or a comma; `None` where no value stands before.
 fn read_with_remark(entry: &str) -> Option<Result<Value<'_>, Fault>> {
-    let (value, remark) = entry.split_once(['\t', ','])?;
+    let Some((value, remark)) = entry.split_once(['\t', ',']) else {
+        let (value, _) = entry.split_once(' ')?;
+        return Value::guess(value).is_ok().then_some(Err(Fault::Cells));
+    };
     let value = Value::guess(value.trim()).ok()?;
     let remark = remark.split(['\t', ',']).next().unwrap_or_default().trim();
     // Behind a tab stands how often it was seen; behind a comma a number may as well be a port.
@@ -250,12 +257,12 @@ mod tests {
     fn a_remark_may_stand_behind_a_value_and_a_second_value_may_not() {
         let list = "198.51.100.7\t12\n198.51.100.8\tXX\t2026-01-02\nevil.example,phishing\n198.51.100.9,\n\
             http://evil.example/a\tseen twice\n198.51.100.10,443\n198.51.100.0\t198.51.100.255\t24\n1,other.example\n\
-            a.example,b.example\n198.51.100.11 and more\n";
+            a.example,b.example\n198.51.100.11 and more\nhttp://evil.example/b and more\n";
         let (values, rejected) = read(list);
         let expected =
             ["198.51.100.7", "198.51.100.8", "evil.example", "198.51.100.9", "http://evil.example/a"];
         assert_eq!(values, expected);
-        assert_eq!(rejected, [6, 7, 8, 9, 10]);
+        assert_eq!(rejected, [6, 7, 8, 9, 10, 11]);
     }
 
     #[test]
@@ -267,6 +274,7 @@ mod tests {
         assert_eq!(values, ["evil.example", "b.example", "198.51.100.7", "j.example"]);
         assert_eq!(rejected, [6, 7, 8, 9, 10, 11, 12, 13, 15, 16]);
         assert_eq!(read("[2001:db8::7]:443\n").0, ["[2001:db8::7]:443"], "no JSON");
+        assert_eq!(read("*.com\n/gate.php\n"), (vec!["/gate.php".to_owned()], vec![1]), "no rule");
         // Without a rule before it, a path is a path.
         assert_eq!(
             read("/gate.php\n||a.example^\n/gate2.php\n"),
