@@ -5,7 +5,6 @@
 //! and trackers, so that a hit is low. The names of the machine itself, which stand above the list, are ignored.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
 
 use super::super::model::{Kind, Match, Provenance};
 use super::super::value::{Value, global};
@@ -31,13 +30,13 @@ pub(super) fn recognises(head: &Head<'_>) -> bool {
 
 /// Reads a file line by line.
 pub(super) struct Reader {
-    common: Arc<Provenance>,
+    common: Provenance,
 }
 
 impl Reader {
     /// A reader of `feed`.
     pub(super) fn new(feed: &Feed<'_>) -> Self {
-        Self { common: Arc::new(Provenance { confidence: CONFIDENCE, ..feed.unstated() }) }
+        Self { common: Provenance { confidence: CONFIDENCE, ..feed.unstated() } }
     }
 }
 

@@ -54,33 +54,44 @@ impl Dataset {
         Self { holds: Holds::Hashes(Kind::CertificateHash), unstated: feed.unstated() }
     }
 
-    fn read(&self, text: &str) -> Result<(Value<'static>, Provenance), String> {
+    fn read(&self, text: &str) -> Result<(Value<'static>, Provenance), Fault> {
         let (entry, reputation) = match text.split_once(',') {
             Some((entry, reputation)) => (entry.trim(), Some(reputation.trim())),
             None => (text, None),
         };
+        let fault = |reason: &str| Fault { text: text.to_owned(), reason: reason.to_owned() };
         let mut provenance = self.unstated.clone();
         if let Some(reputation) = reputation {
-            let number: u16 = reputation
-                .parse()
-                .map_err(|_| format!("the reputation {reputation:?} is no number from 0 to 65535"))?;
+            let number: u16 =
+                reputation.parse().map_err(|_| fault("its reputation is no number from 0 to 65535"))?;
             provenance.confidence = u8::try_from(number.min(100)).unwrap_or(100);
         }
-        let value = match self.holds {
-            Holds::Hashes(kind) => {
-                if kind == Kind::CertificateHash && entry.len() != 64 {
-                    return Err("not a SHA-256 hash (64 hexadecimal digits)".to_owned());
-                }
-                Value::of_kind(kind, entry, None).map(Value::into_owned)
+        let kind = match self.holds {
+            Holds::Hashes(Kind::CertificateHash) if entry.len() != 64 => {
+                return Err(fault("not a SHA-256 hash (64 hexadecimal digits)"));
             }
+            Holds::Hashes(kind) => kind,
             // Neither a dot nor a colon is of Base64.
-            Holds::Texts if entry.contains(['.', ':']) => {
-                Value::of_kind(Kind::Address, entry, None).map(Value::into_owned)
+            Holds::Texts if entry.contains(['.', ':']) => Kind::Address,
+            Holds::Texts => {
+                let bytes = STANDARD.decode(entry).map_err(|_| fault("neither Base64 nor an address"))?;
+                let decoded = String::from_utf8(bytes).map_err(|_| fault("Base64 of what is no text"))?;
+                return match value_of(&decoded) {
+                    Ok(value) => Ok((value.into_owned(), provenance)),
+                    Err(reason) => Err(Fault { text: decoded, reason }),
+                };
             }
-            Holds::Texts => return Ok((decoded(entry)?, provenance)),
         };
-        Ok((value.map_err(|refusal| refusal.to_string())?, provenance))
+        let value = Value::of_kind(kind, entry, None).map_err(|refusal| fault(&refusal.to_string()))?;
+        Ok((value.into_owned(), provenance))
     }
+}
+
+/// What is wrong with an entry.
+struct Fault {
+    /// What stands there, decoded as far as it can be.
+    text: String,
+    reason: String,
 }
 
 impl LineReader for Dataset {
@@ -91,28 +102,27 @@ impl LineReader for Dataset {
         }
         match self.read(text) {
             Ok((value, provenance)) => feed.claim(number, text, Ok(value), &Dates::default(), &provenance),
-            Err(reason) => feed.reject(number, text, reason),
+            Err(Fault { text, reason }) => feed.reject(number, &text, reason),
         }
     }
 }
 
-/// The value whose text stands in Base64.
-fn decoded(entry: &str) -> Result<Value<'static>, String> {
-    let bytes = STANDARD.decode(entry).map_err(|_| "neither Base64 nor an address".to_owned())?;
-    let text = String::from_utf8(bytes).map_err(|_| "Base64 of something that is no text".to_owned())?;
-    let value = match text.as_str() {
+/// The value that a decoded text is.
+fn value_of(text: &str) -> Result<Value<'_>, String> {
+    let value = match text {
         path if path.starts_with('/') => Value::of_kind(Kind::Path, path, None),
         url if url.contains("://") => Value::of_kind(Kind::Url, url, None),
         // A text of many kinds may hold a dot; one of the letters of a host name alone is a name.
         host if host.contains('.') && !host.contains([' ', '/']) => row::host(host, Match::Exact),
         _ => {
-            return Err(format!(
-                "{text:?} may be a user agent or anything else, which a dataset does not tell: \
-                 list it with its kind, in a pack or in CSV"
-            ));
+            return Err(
+                "neither a name nor a path, and what else (a user agent, a header), a dataset does not \
+                        tell: list it with its kind, in a pack or in CSV"
+                    .to_owned(),
+            );
         }
     };
-    value.map(Value::into_owned).map_err(|refusal| format!("{text:?}: {refusal}"))
+    value.map_err(|refusal| refusal.to_string())
 }
 
 #[cfg(test)]
@@ -166,6 +176,7 @@ mod tests {
         let lines: Vec<_> = report.rejected.iter().map(|one| one.line).collect();
         assert_eq!(lines, [1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 12, 14], "{}", knowledge.report);
         assert!(report.rejected[0].reason.contains("list it with its kind"), "{}", knowledge.report);
+        assert_eq!(report.rejected[0].text, "Evil/1.0 (x; y)", "decoded");
         assert_eq!(told(&knowledge).len(), 1, "a name of public suffixes can be meant itself");
     }
 

@@ -15,7 +15,7 @@ use super::super::value::Value;
 use super::{Dates, Feed, LineReader};
 
 /// The largest score.
-const BEST_SCORE: u32 = 127;
+const BEST_SCORE: u8 = 127;
 /// The largest number of a category.
 const LAST_CATEGORY: u8 = 60;
 
@@ -38,36 +38,29 @@ impl LineReader for Reputation {
             return;
         }
         let mut cells = text.splitn(3, ',').map(str::trim);
-        let (Some(first), Some(second), third) = (cells.next(), cells.next(), cells.next()) else {
-            return feed.reject(
-                number,
-                text,
-                "neither a category (id,name,description) nor address,category,score",
-            );
-        };
-        match first.parse::<u32>() {
-            Ok(id) => match category(id).filter(|_| !second.is_empty()) {
-                Some(id) => {
-                    feed.loader.reputation_categories.insert(id, second.into());
-                    feed.ignore(number, "a category: a name for the entries that follow");
-                }
-                None => feed.reject(number, text, "not a category: a number from 1 to 60 and a name"),
-            },
-            Err(_) => match scored(second, third.unwrap_or_default()) {
-                Ok((_, 0)) => feed.ignore(number, "a score of 0, which means no data"),
-                Ok((category, confidence)) => {
-                    let name: Arc<str> = match feed.loader.reputation_categories.get(&category) {
-                        Some(name) => name.clone(),
-                        None => format!("category {category}").into(),
-                    };
-                    let tags = vec![name.clone()];
-                    let provenance = Provenance { campaign: name, tags, confidence, ..self.unstated.clone() };
-                    let value = Value::of_kind(Kind::Address, first, None);
-                    feed.claim(number, first, value, &Dates::default(), &provenance);
-                }
-                Err(reason) => feed.reject(number, text, reason),
-            },
+        let (first, second) = (cells.next().unwrap_or_default(), cells.next().unwrap_or_default());
+        // A category begins with its number, and no address is one.
+        if let Ok(id) = first.parse() {
+            let Some(id) = category(id).filter(|_| !second.is_empty()) else {
+                return feed.reject(number, text, "not a category: a number from 1 to 60 and a name");
+            };
+            feed.loader.reputation_categories.insert(id, second.into());
+            return feed.ignore(number, "a category: a name for the entries that follow");
         }
+        let (category, score) = match scored(second, cells.next().unwrap_or_default()) {
+            Ok(scored) => scored,
+            Err(reason) => return feed.reject(number, text, reason),
+        };
+        let Some(confidence) = confidence(score) else {
+            return feed.ignore(number, "a score of 0, which means no data");
+        };
+        let name: Arc<str> = match feed.loader.reputation_categories.get(&category) {
+            Some(name) => name.clone(),
+            None => format!("category {category}").into(),
+        };
+        let tags = vec![name.clone()];
+        let provenance = Provenance { campaign: name, tags, confidence, ..self.unstated.clone() };
+        feed.claim(number, first, Value::of_kind(Kind::Address, first, None), &Dates::default(), &provenance);
     }
 }
 
@@ -75,14 +68,18 @@ fn category(number: u32) -> Option<u8> {
     u8::try_from(number).ok().filter(|number| (1..=LAST_CATEGORY).contains(number))
 }
 
-/// The category and the confidence, 0 when there is no data.
-fn scored(id: &str, score: &str) -> Result<(u8, u8), String> {
+/// The category and the score.
+fn scored(id: &str, score: &str) -> Result<(u8, u8), &'static str> {
     let id =
-        id.parse().ok().and_then(category).ok_or_else(|| format!("{id:?} is no category from 1 to 60"))?;
-    let score = score.parse::<u32>().ok().filter(|&score| score <= BEST_SCORE);
-    let score = score.ok_or_else(|| "its score is no number from 0 to 127".to_owned())?;
-    let confidence = (score * 100).div_ceil(BEST_SCORE);
-    Ok((id, u8::try_from(confidence).unwrap_or(100)))
+        id.parse().ok().and_then(category).ok_or("not address,category,score: no category from 1 to 60")?;
+    let score = score.parse().ok().filter(|&score| score <= BEST_SCORE);
+    Ok((id, score.ok_or("not address,category,score: no score from 0 to 127")?))
+}
+
+/// What a score is worth of 100; `None` when it means no data.
+fn confidence(score: u8) -> Option<u8> {
+    let share = (u32::from(score) * 100).div_ceil(u32::from(BEST_SCORE));
+    u8::try_from(share).ok().filter(|&share| share > 0)
 }
 
 #[cfg(test)]
