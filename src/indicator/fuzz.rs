@@ -2,7 +2,7 @@
 
 use super::base64_json::Base64Json;
 use super::compiled::{heal, open};
-use super::{Kind, Knowledge, Loader, REJECTED_KEPT, REJECTED_TEXT};
+use super::{Format, Kind, Knowledge, LoadReport, Loader, REJECTED_KEPT, REJECTED_TEXT};
 use crate::protocol::dns::NameBuf;
 
 /// Reads `data` as one of our packs.
@@ -18,6 +18,21 @@ pub fn fuzz_plain(data: &[u8]) {
 /// Reads `data` as CSV.
 pub fn fuzz_csv(data: &[u8]) {
     check(data, "fuzz.csv");
+}
+
+/// Reads `data` behind its first byte as a feed of the format that the byte chooses, or of the one that its
+/// content tells; and once more from a compiled file, which must say the same.
+pub fn fuzz_feeds(data: &[u8]) {
+    let Some((&first, data)) = data.split_first() else { return };
+    let name = Format::names().nth(usize::from(first));
+    let format = name.and_then(Format::from_name);
+    let report = check_as(data, "fuzz", format);
+    let mut loader = Loader::for_compiling();
+    loader.located_bytes("fuzz", data, format);
+    let mut file = Vec::new();
+    if loader.compile().write(&mut file).is_ok() && report.failures().count() == 0 {
+        assert_eq!(check_as(&file, "fuzz.compiled", None), report);
+    }
 }
 
 /// Reads `data` as a compiled file; and again with checksums that are right, so that what they guard is
@@ -62,8 +77,13 @@ pub fn fuzz_base64_json(data: &[u8]) {
 
 /// What was taken is found again and written in normal form, and what was not is told in few words.
 fn check(data: &[u8], file: &str) {
+    check_as(data, file, None);
+}
+
+/// The same of a file that is said to have a format; gives what is said of it.
+fn check_as(data: &[u8], file: &str, format: Option<Format>) -> LoadReport {
     let mut loader = Loader::default();
-    loader.bytes(file, data);
+    loader.located_bytes(file, data, format);
     let Knowledge { indicators, report, .. } = loader.finish();
     for source in &report.sources {
         assert!(source.rejected.len() <= REJECTED_KEPT && source.rejected_count >= source.rejected.len());
@@ -92,6 +112,7 @@ fn check(data: &[u8], file: &str) {
         }
         assert!(hits.contains(&id), "{claim} is not found by its own value");
     }
+    report
 }
 
 #[cfg(test)]
@@ -185,7 +206,8 @@ names = { "example.org" = ["a", "b"] }
 
     #[test]
     fn lists() {
-        let seeds: [&[u8]; 2] = [
+        let seeds: [&[u8]; 3] = [
+            b"[Adblock Plus 2.0]\n||evil.example^\n@@||b.example^\n198.51.100.7\t12\nc.example,x\n/x/\n",
             b"# list\nevil[.]example\n198.51.100.7:8000\nhxxp://evil.example:81/a?b#c\n2001:db8::/32\n/gate.php\n",
             "*.b\u{fc}cher.example\n[2001:db8::1]:443\nEVIL.example. # x\n".as_bytes(),
         ];
@@ -199,6 +221,62 @@ names = { "example.org" = ["a", "b"] }
             b"# \"ioc_value\", \"ioc_type\"\n\"198.51.100.7:8000\", \"ip:port\"\n\"Evil\"\"/1\", \"user-agent\"\n",
         ];
         mutate(&seeds, 4000, fuzz_csv);
+    }
+
+    /// A line or two of each list that comes from elsewhere.
+    const FEEDS: [(&str, &[u8]); 11] = [
+        (
+            "urlhaus",
+            b"# id,dateadded,url,url_status,last_online,threat,tags,urlhaus_link,reporter\r\n\
+              \"1\",\"2026-01-02 03:04:05\",\"http://evil.example/a\",\"online\",\"\",\"x\",\"a,b\",\"https://a.example/\",\"c\"\r\n",
+        ),
+        ("sslbl", b"# ja3_md5,Firstseen,Lastseen,Listingreason\n0123456789abcdef0123456789abcdef,2019-01-02,,X C&C\n"),
+        ("sslbl", b"# Firstseen,DstIP,DstPort\n2026-01-02 03:04:05,2001:db8::7,443\n"),
+        ("hosts", b"127.0.0.1 localhost\n0.0.0.0 a.example b.example # x\n:: c.example\nfe80::1%lo0 d\n"),
+        (
+            "zeek-intel",
+            b"#fields\tindicator\tindicator_type\tmeta.source\tmeta.do_notice\nevil.example\tIntel::DOMAIN\tx\tF\n\
+              Evil/1\tIntel::SOFTWARE\tx\t-\n",
+        ),
+        ("suricata-dataset", b"ZXZpbC5leGFtcGxl,12\nL2dhdGUucGhw\n198.51.100.7,3\n"),
+        ("suricata-iprep", b"1,CnC,x\n198.51.100.0/24,1,127\n"),
+        ("maltrail", b"# Reference: https://a.example/\n# Aliases: a, b\nhttp://198.51.100.7\nevil.example/x\n[a-z]+.x\n"),
+        ("datadog", b"type,indicator,context\ndomain,evil[.]example,\"x, y\"\nnpm package,a@1,z\n"),
+        ("c2intel", b"#domain,ioc,uri_path,ip\nevil.example,Possible X C2 Domain,/a.js,198.51.100.7\n"),
+        (
+            "fox-it",
+            b",ip,port,protocol,domains,host_header,first_seen,last_seen\n\
+              0,198.51.100.7,443,dns,\"a.example, 198.51.100.8\",b.example,2018-07-04,2019-04-12\n",
+        ),
+    ];
+
+    #[test]
+    fn feeds() {
+        let mut seeds: Vec<Vec<u8>> = Vec::new();
+        for (name, text) in FEEDS {
+            let number = Format::names().position(|one| one == name).unwrap();
+            seeds.push([&[number as u8], text].concat());
+            // No format has this number.
+            seeds.push([&[255], text].concat());
+        }
+        let seeds: Vec<&[u8]> = seeds.iter().map(|seed| &**seed).collect();
+        mutate(&seeds, 6000, fuzz_feeds);
+    }
+
+    #[test]
+    fn feeds_are_known_by_their_content() {
+        for (name, text) in FEEDS.into_iter().filter(|(name, _)| !name.starts_with("suricata-")) {
+            for file in ["feed", "feed.txt"] {
+                let mut loader = Loader::default();
+                loader.bytes(file, text);
+                let report = loader.finish().report;
+                assert_eq!(
+                    (report.sources[0].format.as_str(), report.accepted() > 0),
+                    (name, true),
+                    "{file}"
+                );
+            }
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Loading: the shipped packs, and what the user names.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -57,6 +58,9 @@ pub struct Loader {
     pub(super) registries: Registries,
     pub(super) sinkholes: Sinkholes,
     pub(super) well_known: WellKnown,
+    /// The short names of the categories that a Suricata reputation refers to by number, of whichever file
+    /// named them.
+    pub(super) reputation_categories: BTreeMap<u8, Arc<str>>,
     report: LoadReport,
     /// What a compiled file shall say of its sources, where one is to be made.
     sources: Option<Vec<Source>>,

@@ -122,7 +122,8 @@ impl<'a> Value<'a> {
         if let Ok(socket) = text.parse::<SocketAddr>() {
             return address_port(socket);
         }
-        if let Some((host, length)) = text.split_once('/') {
+        // `curl/8.5.0` is a user agent.
+        if let Some((host, length)) = text.split_once('/').filter(|(host, _)| host.contains(['.', ':'])) {
             let prefix = host.parse::<IpAddr>().is_ok() && length.bytes().all(|byte| byte.is_ascii_digit());
             return Self::of_kind(if prefix { Kind::Network } else { Kind::Url }, text, None);
         }
@@ -439,7 +440,7 @@ fn url(text: &str) -> Result<String, Refusal> {
             IpAddr::V4(address) => address.to_string(),
             IpAddr::V6(address) => format!("[{address}]"),
         },
-        Err(_) => name(host).map_err(|_| Refusal::NotAUrl)?,
+        Err(_) => name(host).ok().filter(|name| name.contains('.')).ok_or(Refusal::NotAUrl)?,
     };
     let mut form = if scheme.is_empty() { host } else { format!("{scheme}://{host}") };
     if port != default_port(&scheme) {
@@ -507,6 +508,7 @@ mod tests {
             ("http://[2001:db8::1]:8080/x", Kind::Url, "http://[2001:db8::1]:8080/x"),
             ("evil.example/x", Kind::Url, "evil.example/x"),
             ("198.51.100.7/x", Kind::Url, "198.51.100.7/x"),
+            ("[2001:db8::1]/x", Kind::Url, "[2001:db8::1]/x"),
             ("/gate.php", Kind::Path, "/gate.php"),
         ] {
             assert_eq!(guess(text), (kind, form.to_owned()), "{text}");
@@ -540,6 +542,7 @@ mod tests {
             ("evil example", Refusal::NotADomain),
             ("evil.example:8000", Refusal::NameWithPort),
             ("http:///x", Refusal::NotAUrl),
+            ("curl/8.5.0", Refusal::NotADomain),
             ("a\u{1b}b.example", Refusal::ControlCharacter),
         ] {
             assert_eq!(Value::guess(text), Err(refusal), "{text}");

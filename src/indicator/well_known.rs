@@ -13,7 +13,7 @@ use ipnet::IpNet;
 use super::document::{Fault, Fields};
 use super::load_report::LoadReport;
 use super::matcher::Indicators;
-use super::model::{Claim, Kind};
+use super::model::{Claim, ClaimId, Kind};
 use super::name_map::NameMap;
 use super::value::{self, UrlParts};
 use crate::protocol::dns::NameBuf;
@@ -202,6 +202,12 @@ impl Indicators {
                     NameBuf::from_text(name.as_bytes())
                         .iter()
                         .for_each(|name| self.domain(name.as_name(), &mut hits));
+                    // A URL that has no path is about the host.
+                    let before = hits.len();
+                    [80, 443].iter().for_each(|&port| self.url(name.as_bytes(), port, b"/", &mut hits));
+                    let is_url = |id: &ClaimId| self.claim(*id).is_some_and(|claim| claim.kind == Kind::Url);
+                    let urls: Vec<_> = hits.drain(before..).filter(is_url).collect();
+                    hits.extend(urls);
                 }
                 Refused::Address(address) => {
                     PORTS.iter().for_each(|&port| self.address(address, port, &mut hits));
@@ -263,18 +269,20 @@ mod tests {
 
     #[test]
     fn what_nobody_can_be_accused_by_is_refused_with_its_line() {
-        let knowledge =
-            load("evil.example\n9.9.9.9\n9.9.9.0/24\ndns.example.net\nexample.net\nx.dns.example.net\n");
+        let knowledge = load(
+            "evil.example\n9.9.9.9\n9.9.9.0/24\ndns.example.net\nexample.net\nx.dns.example.net\n\
+                https://dns.example.net/\ndns.example.net/\nhttps://dns.example.net/evil\n/\n",
+        );
         let report = &knowledge.report.sources[0];
         let lines: Vec<_> = report.rejected.iter().map(|one| one.line).collect();
-        assert_eq!((report.accepted, lines), (2, vec![2, 3, 4, 5]), "{}", knowledge.report);
+        assert_eq!((report.accepted, lines), (4, vec![2, 3, 4, 5, 7, 8]), "{}", knowledge.report);
         assert!(report.rejected[0].reason.contains("a resolver"), "{}", knowledge.report);
         let active = knowledge
             .indicators
             .claims()
             .filter(|&(id, _)| knowledge.indicators.judge(id, AsOf::Any, Timestamp::from_nanos(0)).is_some());
         let active: Vec<_> = active.map(|(_, claim)| claim.value.to_owned()).collect();
-        assert_eq!(active, ["evil.example", "x.dns.example.net"]);
+        assert_eq!(active, ["evil.example", "x.dns.example.net", "https://dns.example.net/evil", "/"]);
     }
 
     #[test]

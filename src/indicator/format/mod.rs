@@ -7,10 +7,12 @@
 //! bytes -> Format::recognise -> a reader -> Feed -> claims, signatures, warning lists; and the report
 //! ```
 
+mod c2intel;
 pub(super) mod csv;
 mod datadog;
 mod feed;
 mod feodo;
+mod foxit;
 mod hosts;
 mod json;
 mod located;
@@ -31,6 +33,7 @@ mod suricata_iprep;
 mod suricata_lexer;
 mod suricata_options;
 mod suricata_rules;
+mod table;
 mod threatfox;
 mod urlhaus;
 mod yaml;
@@ -82,6 +85,10 @@ pub enum Format {
     Maltrail,
     /// Datadog's indicators of compromise, CSV.
     Datadog,
+    /// C2IntelFeeds, CSV.
+    C2Intel,
+    /// Fox-IT's servers of Cobalt Strike, CSV.
+    FoxIt,
     /// Sigma rules on DNS and proxies.
     Sigma,
     /// A compiled file that could not be used; of one that could, each of its sources has a report.
@@ -203,6 +210,18 @@ const FORMATS: &[Entry] = &[
         reading: Reading::Blocks(|feed| Box::new(ByLine::new(datadog::Reader::new(feed)))),
     },
     Entry {
+        format: Format::C2Intel,
+        name: "c2intel",
+        recognises: c2intel::recognises,
+        reading: Reading::Blocks(|feed| Box::new(ByLine::new(c2intel::Reader::new(feed)))),
+    },
+    Entry {
+        format: Format::FoxIt,
+        name: "fox-it",
+        recognises: foxit::recognises,
+        reading: Reading::Blocks(|feed| Box::new(ByLine::new(foxit::Reader::new(feed)))),
+    },
+    Entry {
         format: Format::Hosts,
         name: "hosts",
         recognises: hosts::recognises,
@@ -247,7 +266,7 @@ const FORMATS: &[Entry] = &[
     Entry {
         format: Format::Plain,
         name: "plain",
-        recognises: |head| head.json.is_none(),
+        recognises: plain::recognises,
         reading: Reading::Blocks(|feed| Box::new(plain::PlainReader::new(feed))),
     },
 ];

@@ -1,6 +1,10 @@
 //! Rows of tables: cells with commas or tabs between them, and the header that names the columns.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
+
+use super::super::model::{Kind, Match};
+use super::super::value::{Refusal, Value};
 
 /// The lines among which a header is looked for.
 pub(super) const HEADER_LINES: usize = 32;
@@ -40,6 +44,17 @@ pub(super) fn cells(row: &str) -> impl Iterator<Item = Cow<'_, str>> {
 pub(super) fn stated(cell: &str) -> Option<&str> {
     let cell = cell.trim();
     (!matches!(cell, "" | "-" | "None" | "none" | "null" | "NULL")).then_some(cell)
+}
+
+/// The address or else the name that a cell writes; `matching` says how a name is meant.
+///
+/// # Errors
+/// When it is neither, or too much to be listed.
+pub(super) fn host(cell: &str, matching: Match) -> Result<Value<'_>, Refusal> {
+    match cell.trim().parse::<IpAddr>() {
+        Ok(_) => Value::of_kind(Kind::Address, cell, None),
+        Err(_) => Value::of_kind(Kind::Domain, cell, Some(matching)),
+    }
 }
 
 /// The names of the columns, when `line` is a header of which `is_header` holds: lower case, no blanks around.
