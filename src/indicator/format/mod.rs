@@ -16,22 +16,27 @@ mod json;
 mod located;
 mod maltrail;
 mod misp;
+mod misp_attribute;
+mod misp_taxonomy;
 mod misp_warninglist;
 pub(super) mod plain;
 mod row;
 mod sigma;
 mod sslbl;
 mod stix;
+mod stix_pattern;
+mod stix_token;
 mod suricata_dataset;
 mod suricata_iprep;
 mod suricata_rules;
+mod table;
 mod threatfox;
 mod urlhaus;
 mod zeek_intel;
 
 use super::native;
 
-pub(super) use feed::{BlockReader, ByLine, Dates, Feed, LineReader, Parts};
+pub(super) use feed::{BlockReader, ByLine, Dates, Feed, JsonOrLines, LineReader, Parts};
 pub use located::{BadFormat, IndicatorPath};
 
 /// How a file is written.
@@ -151,13 +156,17 @@ const FORMATS: &[Entry] = &[
         format: Format::Threatfox,
         name: "threatfox",
         recognises: threatfox::recognises,
-        reading: Reading::Whole(threatfox::read),
+        reading: Reading::Blocks(|feed| {
+            Box::new(JsonOrLines::new(threatfox::Reader::new(feed), threatfox::read_json))
+        }),
     },
     Entry {
         format: Format::Feodo,
         name: "feodo",
         recognises: feodo::recognises,
-        reading: Reading::Whole(feodo::read),
+        reading: Reading::Blocks(|feed| {
+            Box::new(JsonOrLines::new(feodo::Reader::new(feed), feodo::read_json))
+        }),
     },
     Entry {
         format: Format::Urlhaus,
