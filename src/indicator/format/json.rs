@@ -52,7 +52,12 @@ pub(super) fn is_empty_list(text: &str) -> bool {
 /// # Errors
 /// Why it does not say it, without a place: the place would count from the item's beginning.
 pub(super) fn parse<'t, T: Deserialize<'t>>(item: &'t RawValue) -> Result<T, String> {
-    serde_json::from_str(item.get()).map_err(|fault| {
+    parse_text(item.get())
+}
+
+/// The same of an item's text.
+pub(super) fn parse_text<'t, T: Deserialize<'t>>(item: &'t str) -> Result<T, String> {
+    serde_json::from_str(item).map_err(|fault| {
         let fault = fault.to_string();
         fault.split_once(" at line ").map_or(fault.as_str(), |(what, _)| what).to_owned()
     })

@@ -147,3 +147,144 @@ fn kinds(attributes: &Words<'_>) -> Kinds {
         kinds.with(further)
     })
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::super::super::{Format, Knowledge, Loader};
+
+    /// A warning list of that type, its entries on lines of their own from line 3 on.
+    fn list(kind: &str, name: &str, attributes: &[&str], entries: &[&str]) -> String {
+        format!(
+            "{{\"name\": \"{name}\", \"version\": 7, \"description\": \"x\", \"type\": \"{kind}\",\n\
+             \"matching_attributes\": {attributes:?}, \"list\": [\n{}]}}",
+            entries.iter().map(|entry| format!("{entry:?}")).collect::<Vec<_>>().join(",\n")
+        )
+    }
+
+    fn load(list: &str, claims: &str) -> Knowledge {
+        let mut loader = Loader::default();
+        loader.bytes("claims.csv", claims.as_bytes());
+        loader.bytes("list.json", list.as_bytes());
+        loader.finish()
+    }
+
+    /// Which of `claims` (CSV rows of value and kind) are weakened.
+    fn weakened(list: &str, claims: &str) -> Vec<String> {
+        let knowledge = load(list, &format!("value,type\n{claims}"));
+        let report = &knowledge.report;
+        assert_eq!((report.rejected(), report.failures().count()), (0, 0), "{report}");
+        let weak =
+            knowledge.indicators.claims().filter(|(_, claim)| knowledge.well_known.weakens(claim).is_some());
+        weak.map(|(_, claim)| claim.value.to_owned()).collect()
+    }
+
+    const CLAIMS: &str = "host.example,domain\na.host.example,domain\nnothost.example,domain\n198.51.100.7,ip\n\
+        198.51.100.7:80,ip:port\n198.51.100.0/25,cidr\n203.0.113.7,ip\nhttp://host.example/,url\n\
+        http://host.example/a,url\nMozilla/5.0,user-agent\n";
+
+    #[test]
+    fn each_type_means_what_misp_means() {
+        let weakened = |kind, entries: &[&str]| weakened(&list(kind, "List of x", &[], entries), CLAIMS);
+        for entry in [".host.example", "Host.Example", "*.host.example."] {
+            let weak = weakened("hostname", &[entry]);
+            assert_eq!(weak, ["host.example", "a.host.example", "http://host.example/"], "{entry}");
+        }
+        assert_eq!(
+            weakened("cidr", &["198.51.100.0/24", "2001:db8::/32"]),
+            ["198.51.100.7", "198.51.100.7:80", "198.51.100.0/25"]
+        );
+        assert_eq!(weakened("cidr", &["198.51.100.7"]), ["198.51.100.7", "198.51.100.7:80"]);
+        assert_eq!(
+            weakened("string", &["host.example", "198.51.100.7", "Mozilla/5.0", "HTTP://Host.example/a"]),
+            [
+                "host.example",
+                "198.51.100.7",
+                "198.51.100.7:80",
+                "http://host.example/",
+                "http://host.example/a",
+                "Mozilla/5.0",
+            ]
+        );
+        assert_eq!(weakened("substring", &["THOST", "illa/"]), ["nothost.example", "Mozilla/5.0"]);
+    }
+
+    #[test]
+    fn only_attributes_that_are_named_are_warned_of() {
+        let weakened = |attributes: &[&str]| {
+            weakened(&list("string", "List of x", attributes, &["host.example", "198.51.100.7"]), CLAIMS)
+        };
+        assert_eq!(weakened(&["domain", "md5"]), ["host.example"]);
+        assert_eq!(weakened(&["ip-dst"]), ["198.51.100.7", "198.51.100.7:80"]);
+        assert_eq!(weakened(&["ip-dst|port", "url"]), ["198.51.100.7:80", "http://host.example/"]);
+        assert_eq!(weakened(&["ALL"]).len(), 4);
+        let hashes = load(&list("string", "List of x", &["md5", "filename|md5"], &["aa", "bb"]), "");
+        let report = &hashes.report.sources[1];
+        assert_eq!(
+            (report.accepted, report.ignored_count(), report.rejected_count),
+            (0, 2, 0),
+            "{}",
+            hashes.report
+        );
+    }
+
+    #[test]
+    fn what_can_be_rented_is_warned_of_itself_and_not_below() {
+        for name in
+            ["List of known dynamic DNS domains", "List of LOTS (Living Off Trusted Sites) Project Domains"]
+        {
+            let list = list("hostname", name, &["domain", "hostname"], &[".host.example"]);
+            assert_eq!(weakened(&list, CLAIMS), ["host.example"], "{name}");
+        }
+        let known = list("hostname", "List of x", &[], &[".host.example"])
+            .replace("\"version\"", "\"category\": \"Known identifier\", \"version\"");
+        assert_eq!(weakened(&known, "a.host.example,domain\n"), [""; 0]);
+    }
+
+    #[test]
+    fn tells_what_it_is_and_what_is_wrong_with_its_line() {
+        let knowledge =
+            load(&list("cidr", "List of x", &["ip-dst"], &["198.51.100.0/24", "0.0.0.0/0", "x", ""]), "");
+        let report = &knowledge.report.sources[1];
+        let rejected: Vec<_> = report.rejected.iter().map(|one| (one.line, one.text.as_str())).collect();
+        assert_eq!((report.format, report.accepted), (Format::MispWarninglist, 1), "{}", knowledge.report);
+        assert_eq!(rejected, [(4, "\"0.0.0.0/0\""), (5, "\"x\""), (6, "\"\"")]);
+        let entry = &knowledge.well_known.entries()[0];
+        assert_eq!((&*entry.value, &*entry.what, entry.line), ("198.51.100.0/24", "List of x", 3));
+        for kind in ["regex", "url"] {
+            let knowledge = load(&list(kind, "List of x", &[], &["/a/", "/b/"]), "");
+            let report = &knowledge.report.sources[1];
+            assert_eq!((report.accepted, report.rejected_count), (0, 2));
+            assert_eq!(report.rejected[0].reason, format!("lists of type {kind:?} are not supported"));
+        }
+        let empty = load(&list("hostname", "List of x", &[], &[]), "");
+        assert_eq!(
+            (empty.report.sources[1].format, empty.report.failures().count()),
+            (Format::MispWarninglist, 0)
+        );
+        for text in [
+            "{\"name\": \"x\", \"list\": [\"a\"]}",
+            "{\"type\": \"hostname\", \"version\": 1, \"list\": [\"a\"]}",
+            "{\"name\": \"x\", \"type\": \"string\", \"version\": 1}",
+        ] {
+            assert_ne!(load(text, "").report.sources[1].format, Format::MispWarninglist, "{text}");
+        }
+    }
+
+    #[test]
+    fn is_kept_as_text_in_a_compiled_file() {
+        let mut loader = Loader::for_compiling();
+        loader.bytes("claims.txt", b"host.example\nb.example\n");
+        loader.bytes("list.json", list("hostname", "List of x", &[], &["host.example", "?"]).as_bytes());
+        let mut file = Vec::new();
+        loader.compile().write(&mut file).unwrap();
+        let mut loader = Loader::default();
+        loader.bytes("all.compiled", &file);
+        let knowledge = loader.finish();
+        let report = &knowledge.report.sources[1];
+        assert_eq!((report.accepted, report.rejected_count), (1, 1), "{}", knowledge.report);
+        let weak =
+            knowledge.indicators.claims().filter(|(_, claim)| knowledge.well_known.weakens(claim).is_some());
+        assert_eq!(weak.count(), 1);
+    }
+}

@@ -24,7 +24,8 @@ use super::super::instant::{Edge, parse_time};
 use super::super::model::{Kind, Match, Provenance, Tlp};
 use super::super::value::Value;
 use super::json::{Layout, Lines, Word, Words, parse, without_mark};
-use super::stix_pattern::{self, Observable};
+use super::stix_observable::Observable;
+use super::stix_pattern;
 use super::{Dates, Feed, Head};
 use crate::time::Timestamp;
 
@@ -93,6 +94,7 @@ struct Bundle<'t> {
 
 /// What is needed of an object before the indicators are read.
 #[derive(Deserialize)]
+#[serde(expecting = "an object")]
 struct Object<'t> {
     #[serde(borrow, default, rename = "type")]
     kind: Word<'t>,
@@ -115,6 +117,7 @@ struct Object<'t> {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object")]
 struct Indicator<'t> {
     #[serde(borrow, default)]
     id: Word<'t>,

@@ -1,3 +1,4 @@
+use super::super::stix_observable::Observable;
 use super::*;
 
 /// The alternatives as texts: `kind value`, `- reason` of what is skipped, `~ reason` of what is foreign.
