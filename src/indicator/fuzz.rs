@@ -26,7 +26,8 @@ pub fn fuzz_feeds(data: &[u8]) {
     let Some((&first, data)) = data.split_first() else { return };
     let name = Format::names().nth(usize::from(first) % Format::names().count());
     for (file, format) in [("fuzz.json", name.and_then(Format::from_name)), ("fuzz.txt", None)] {
-        check_as(data, file, format);
+        let last_line = data.iter().filter(|&&byte| byte == b'\n').count() + 1;
+        check_as(data, file, format, last_line);
         // A compiled file keeps claims apart from the rest, for which the text is read twice.
         let counts = |mut loader: Loader| {
             loader.located_bytes(file, data, format);
@@ -82,15 +83,14 @@ pub fn fuzz_base64_json(data: &[u8]) {
 
 /// What was taken is found again and written in normal form, and what was not is told in few words.
 fn check(data: &[u8], file: &str) {
-    check_as(data, file, None);
+    check_as(data, file, None, usize::MAX);
 }
 
-/// The same of what is said to be written in `format`.
-fn check_as(data: &[u8], file: &str, format: Option<Format>) {
+/// The same of what is said to be written in `format` and has so many lines.
+fn check_as(data: &[u8], file: &str, format: Option<Format>, last_line: usize) {
     let mut loader = Loader::default();
     loader.located_bytes(file, data, format);
     let Knowledge { indicators, well_known, report, .. } = loader.finish();
-    let last_line = data.iter().filter(|&&byte| byte == b'\n').count() + 1;
     for source in &report.sources {
         assert!(source.rejected.len() <= REJECTED_KEPT && source.rejected_count >= source.rejected.len());
         for rejected in &source.rejected {

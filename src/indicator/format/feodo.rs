@@ -19,7 +19,8 @@ use super::json::{self, Layout, Lines, Texts, parse, without_mark};
 use super::table::{Table, at_port};
 use super::{Dates, Feed, Head, LineReader};
 
-/// Feodo Tracker speaks each botnet's protocol with a server before it lists it.
+/// A short list of one thing, the servers of a few botnets, of each of which its makers keep looking whether it is
+/// on line.
 const CONFIDENCE: u8 = 90;
 
 const ADDRESS: [&str; 3] = ["ip_address", "dst_ip", "dstip"];

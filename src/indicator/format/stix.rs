@@ -8,8 +8,8 @@
 //! `domain-name:value = 'a.example'` means that name alone, not what stands below it: the standard compares
 //! whole texts with `=`. A name that begins with `*.` or a dot means all below it.
 //!
-//! An indicator holds from `valid_from` until `valid_until`, and without the latter for as long as its kind
-//! does. One without `confidence` has that of a list that states none. Of several versions of one object the
+//! An indicator holds from `valid_from` until `valid_until`, and without the latter for its kind's lifetime
+//! after it was last edited (`modified`). One without `confidence` has that of a list that states none. Of several versions of one object the
 //! last one counts (section 3.6), which may revoke it.
 
 use std::borrow::Cow;
@@ -309,7 +309,9 @@ impl<'t> Surroundings<'t> {
         let created = || parse_time(&indicator.created.0, Edge::Start);
         let valid_from = time("valid_from", &indicator.valid_from, Edge::Start)?.or_else(created);
         let valid_until = time("valid_until", &indicator.valid_until, Edge::End)?;
-        let dates = Dates { valid_from, valid_until, ..Dates::default() };
+        // Whoever edited it without giving it an end stood by it then.
+        let last_seen = parse_time(&indicator.modified.0, Edge::Start).filter(|_| valid_until.is_none());
+        let dates = Dates { first_seen: None, last_seen, valid_from, valid_until };
 
         let mut provenance = self.unstated.clone();
         if let Some(text) = indicator.confidence.stated() {

@@ -99,7 +99,10 @@ fn plain(one: Proposition<'_>) -> Vec<Alternative<'_>> {
         ("url", "value") => Kind::Url,
         ("x509-certificate", path) => match path.to_ascii_lowercase().replace('-', "").as_str() {
             "hashes.sha1" | "hashes.sha256" => Kind::CertificateHash,
-            "hashes.md5" => return vec![Err(Skip::foreign("MD5 of a certificate"))],
+            "hashes.md5" => {
+                let reason = "MD5 of a certificate: nothing that is compared".into();
+                return vec![Err(Skip { reason, is_foreign: true })];
+            }
             _ => return vec![Err(one.unread())],
         },
         _ => return vec![Err(one.unread())],

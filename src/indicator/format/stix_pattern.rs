@@ -95,7 +95,7 @@ impl<'p> Parser<'p> {
         } else if self.tokens.take_keyword("REPEATS")? {
             ("REPEATS", &["TIMES"])
         } else if self.tokens.take_keyword("START")? {
-            ("START and STOP", &["STOP", ""])
+            ("START ... STOP", &["STOP", ""])
         } else {
             return Ok(None);
         };

@@ -140,6 +140,8 @@ fn the_last_version_counts() {
     let knowledge = load(&bundle(&[&new, &old, &revoked, &gone]));
     let values: Vec<_> = knowledge.indicators.claims().map(|(_, claim)| claim.value.to_owned()).collect();
     assert_eq!(values, ["new.example"]);
+    let until = knowledge.indicators.claims().next().unwrap().1.validity.until.unwrap();
+    assert_eq!(until.rfc3339(), "2027-03-02T00:00:00.000000Z", "365 days after it was edited");
     assert_eq!(knowledge.report.sources[0].ignored_count(), 3, "{}", knowledge.report);
     assert_eq!(knowledge.report.sources[0].newest.unwrap().rfc3339(), "2026-03-02T00:00:00.000000Z");
 }

@@ -24,7 +24,7 @@ use super::json::{self, Layout, Lines, Members, Texts, parse, without_mark};
 use super::table::Table;
 use super::{Dates, Feed, Head, LineReader};
 
-/// What ThreatFox itself gives an entry whose reporter does not say how sure he is.
+/// Anybody may report, and one who does not say how sure he is stands in the middle of the scale.
 const CONFIDENCE: u8 = 50;
 
 /// The keys of the value, in the API's answers and in the exports.
@@ -217,7 +217,7 @@ fn said<'e>(
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use super::super::super::{Format, Knowledge, Loader};
+    use super::super::super::{Format, IndicatorPath, Knowledge, Loader};
     use super::*;
 
     fn load(file: &str, text: &str) -> Knowledge {
@@ -337,6 +337,20 @@ mod tests {
             assert_eq!(claim.first_seen.unwrap().rfc3339(), "2026-01-02T03:04:05.000000Z");
             assert_eq!(claim.provenance.tags.len(), 3, "{:?}", claim.provenance.tags);
             assert_eq!((&*claim.provenance.campaign, claim.provenance.confidence), ("EvilBot", 75));
+        }
+    }
+
+    #[test]
+    fn a_large_file_whose_format_is_named_is_read_at_once() {
+        let path = tempfile::tempdir().unwrap();
+        let file = path.path().join("answer.json");
+        let entries = vec![ENTRY; 500].join(",\n");
+        std::fs::write(&file, format!("{{\"query_status\": \"ok\", \"data\": [\n{entries}]}}")).unwrap();
+        for format in [None, Some(Format::Threatfox)] {
+            let mut loader = Loader::default();
+            loader.located(&IndicatorPath { format, path: file.clone() });
+            let report = loader.finish().report;
+            assert_eq!((report.accepted(), report.sources[0].duplicates), (1, 499), "{report}");
         }
     }
 
