@@ -26,12 +26,13 @@ pub fn fuzz_feeds(data: &[u8]) {
     let Some((&first, data)) = data.split_first() else { return };
     let name = Format::names().nth(usize::from(first));
     let format = name.and_then(Format::from_name);
-    let report = check_as(data, "fuzz", format);
+    let last_line = data.iter().filter(|&&byte| byte == b'\n').count() + 1;
+    let report = check_as(data, "fuzz", format, last_line);
     let mut loader = Loader::for_compiling();
     loader.located_bytes("fuzz", data, format);
     let mut file = Vec::new();
     if loader.compile().write(&mut file).is_ok() && report.failures().count() == 0 {
-        assert_eq!(check_as(&file, "fuzz.compiled", None), report);
+        assert_eq!(check_as(&file, "fuzz.compiled", None, last_line), report);
     }
 }
 
@@ -77,18 +78,18 @@ pub fn fuzz_base64_json(data: &[u8]) {
 
 /// What was taken is found again and written in normal form, and what was not is told in few words.
 fn check(data: &[u8], file: &str) {
-    check_as(data, file, None);
+    check_as(data, file, None, usize::MAX);
 }
 
-/// The same of a file that is said to have a format; gives what is said of it.
-fn check_as(data: &[u8], file: &str, format: Option<Format>) -> LoadReport {
+/// The same of a file that is said to have a format and has so many lines; gives what is said of it.
+fn check_as(data: &[u8], file: &str, format: Option<Format>, last_line: usize) -> LoadReport {
     let mut loader = Loader::default();
     loader.located_bytes(file, data, format);
-    let Knowledge { indicators, report, .. } = loader.finish();
+    let Knowledge { indicators, well_known, report, .. } = loader.finish();
     for source in &report.sources {
         assert!(source.rejected.len() <= REJECTED_KEPT && source.rejected_count >= source.rejected.len());
         for rejected in &source.rejected {
-            assert!(rejected.line > 0 && !rejected.reason.is_empty());
+            assert!((1..=last_line).contains(&(rejected.line as usize)) && !rejected.reason.is_empty());
             assert!(rejected.text.chars().count() <= REJECTED_TEXT + 1);
             assert!(!rejected.text.chars().any(char::is_control));
         }
@@ -96,6 +97,8 @@ fn check_as(data: &[u8], file: &str, format: Option<Format>) -> LoadReport {
     let mut hits = Vec::new();
     for (id, claim) in indicators.claims() {
         assert!(!claim.value.is_empty() && !claim.value.chars().any(char::is_control));
+        assert!((1..=last_line).contains(&(claim.line as usize)) && claim.provenance.confidence <= 100);
+        well_known.weakens(&claim);
         hits.clear();
         match claim.kind {
             Kind::Domain => {
@@ -129,7 +132,7 @@ mod tests {
             state ^= state << 17;
             (state >> 11) as usize % below.max(1)
         };
-        const PIECES: [&[u8]; 14] = [
+        const PIECES: [&[u8]; 18] = [
             b"\"",
             b"\n",
             b"\xff",
@@ -144,6 +147,10 @@ mod tests {
             b"\0",
             b"=",
             b"2026-03-31",
+            b"null",
+            b"[{",
+            b"' AND (",
+            b"|",
         ];
         for seed in seeds {
             fuzz(seed);
@@ -277,6 +284,62 @@ names = { "example.org" = ["a", "b"] }
                 );
             }
         }
+    }
+
+    #[test]
+    fn feeds_in_json() {
+        let seeds = [
+            (
+                "stix",
+                r#"{"type": "bundle", "id": "bundle--1", "objects": [
+                {"type": "indicator", "id": "indicator--1", "pattern": "[domain-name:value = 'a.example' OR url:value IN ('http://b.example/x')] OR [network-traffic:dst_ref.value = '198.51.100.7' AND network-traffic:dst_port = 80]",
+                 "pattern_type": "stix", "valid_from": "2026-01-01T00:00:00Z", "confidence": 85, "labels": ["c2"],
+                 "object_marking_refs": ["marking-definition--1"], "created_by_ref": "identity--1"},
+                {"type": "identity", "id": "identity--1", "name": "x"},
+                {"type": "marking-definition", "id": "marking-definition--1", "definition": {"tlp": "red"}},
+                {"type": "relationship", "relationship_type": "indicates", "source_ref": "indicator--1", "target_ref": "malware--1"},
+                {"type": "malware", "id": "malware--1", "name": "y"}]}"#,
+            ),
+            (
+                "misp",
+                r#"{"response": [{"Event": {"info": "x", "date": "2026-01-01", "Tag": [{"name": "tlp:red"}], "Attribute": [
+                {"type": "domain|ip", "value": "a.example|198.51.100.7", "to_ids": true, "timestamp": "1767333845"},
+                {"type": "ip-dst|port", "value": "198.51.100.7|80", "to_ids": true, "Tag": [{"name": "misp:confidence-level=\"unconfident\""}]}],
+                "Object": [{"Attribute": [{"type": "uri", "value": "/x", "to_ids": "1", "first_seen": "2026-01-01"}]}]}}]}"#,
+            ),
+            ("misp", "0123456789abcdef0123456789abcdef,5b1f0000-0000-4000-8000-000000000001\n"),
+            (
+                "misp-warninglist",
+                r#"{"name": "x", "version": 1, "type": "hostname", "matching_attributes": ["domain", "md5"],
+                "list": [".a.example", "b.example", "?"]}"#,
+            ),
+            (
+                "misp-warninglist",
+                r#"{"name": "x", "version": 1, "type": "substring", "list": ["a.e", "http://a.example/", "198.51.100.0/24"]}"#,
+            ),
+            (
+                "threatfox",
+                "# \"first_seen_utc\",\"ioc_value\",\"ioc_type\",\"threat_type\",\"confidence_level\",\"tags\"\r\n\"2026-01-01 00:00:00\", \"198.51.100.7:80\", \"ip:port\", \"botnet_cc\", \"75\", \"a,b\"\r\n",
+            ),
+            (
+                "threatfox",
+                r#"{"query_status": "ok", "data": [{"ioc": "a.example", "ioc_type": "domain", "tags": ["x"], "first_seen": "2026-01-01 00:00:00 UTC"}]}"#,
+            ),
+            (
+                "feodo",
+                "first_seen_utc,dst_ip,dst_port,c2_status,last_online,malware\n2026-01-01 00:00:00,198.51.100.7,443,offline,2026-01-02,x\n",
+            ),
+            ("feodo", r#"[{"ip_address": "198.51.100.7", "port": 443, "malware": "x"}]"#),
+        ];
+        let seeds: Vec<_> = seeds
+            .iter()
+            .map(|(format, text)| {
+                let number = Format::names().position(|name| name == *format).unwrap();
+                [&[number as u8], text.as_bytes()].concat()
+            })
+            .collect();
+        let seeds: Vec<&[u8]> = seeds.iter().map(|seed| &**seed).collect();
+        mutate(&seeds, 3000, fuzz_feeds);
     }
 
     #[test]

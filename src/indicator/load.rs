@@ -141,7 +141,8 @@ impl Loader {
             return Ok(());
         }
         let is_whole = (head.len() as u64) < HEAD;
-        let told = format.or_else(|| format_of_head(&name, &head)).filter(|_| !is_whole && is_text(&head));
+        let in_blocks = !is_whole && is_text(&head) && !Head::may_be_json(&String::from_utf8_lossy(&head));
+        let told = format.or_else(|| format_of_head(&name, &head)).filter(|_| in_blocks);
         if let Some(format) = told
             && let Some(reading) = format.reading()
             && let Some(reader) = reading.of_blocks()

@@ -56,6 +56,7 @@ mod model;
 mod name_map;
 mod native;
 mod native_signature;
+mod network_map;
 mod provenances;
 mod quick;
 mod registry;

@@ -90,11 +90,10 @@ fn read_document(document: &Document<'_>, feed: &mut Feed<'_>) -> Result<(), Fau
         count(read, feed);
     }
     for entry in root.tables("allow", AllowEntry::KEYS)? {
-        let read = entry.and_then(|entry| AllowEntry::read(&entry, &pack.file)).map(|entries| {
-            feed.loader.allow.extend(entries);
-            1
-        });
-        count(read, feed);
+        match entry.and_then(|entry| AllowEntry::read(&entry, &pack.file)) {
+            Ok(entries) => feed.allow(entries),
+            Err(fault) => count(Err(fault), feed),
+        }
     }
     for entry in root.tables("registry", Registries::KEYS)? {
         let read = entry.and_then(|entry| feed.loader.registries.read(&entry));

@@ -8,6 +8,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 use ipnet::IpNet;
 
 use super::document::{Fault, Fields};
@@ -15,6 +17,7 @@ use super::load_report::LoadReport;
 use super::matcher::Indicators;
 use super::model::{Claim, ClaimId, Kind};
 use super::name_map::NameMap;
+use super::network_map::NetworkMap;
 use super::value::{self, UrlParts};
 use crate::protocol::dns::NameBuf;
 
@@ -41,6 +44,7 @@ pub struct WellKnownEntry {
     /// Line of its file, from 1.
     pub line: u32,
     place: Place,
+    kinds: Kinds,
 }
 
 #[derive(Clone, Debug)]
@@ -48,8 +52,30 @@ pub(super) enum Place {
     /// A name, and whether what stands below it is meant too.
     Name(Box<str>, bool),
     Network(IpNet),
-    /// Any value that holds this text.
+    /// Exactly this value, of a kind that is neither a name nor an address.
+    Whole(Box<str>),
+    /// Any value that holds this text, in lower case.
     Part(Box<str>),
+}
+
+/// Kinds of claims that an entry is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Kinds(u16);
+
+impl Kinds {
+    /// All of them.
+    pub(super) const ALL: Self = Self(u16::MAX);
+    /// None yet.
+    pub(super) const NONE: Self = Self(0);
+
+    /// These and `kinds`.
+    pub(super) fn with(self, kinds: &[Kind]) -> Self {
+        Self(kinds.iter().fold(self.0, |bits, kind| bits | 1 << *kind as u16))
+    }
+
+    const fn has(self, kind: Kind) -> bool {
+        self.0 >> kind as u16 & 1 == 1
+    }
 }
 
 /// Everything that is well known.
@@ -57,8 +83,10 @@ pub(super) enum Place {
 pub struct WellKnown {
     entries: Vec<WellKnownEntry>,
     names: NameMap<Vec<u32>>,
-    /// The entries that are no names; they are gone through.
-    others: Vec<u32>,
+    networks: NetworkMap<Vec<u32>>,
+    wholes: HashMap<Box<str>, Vec<u32>, FixedState>,
+    /// The entries that are parts of values; they are gone through.
+    parts: Vec<u32>,
 }
 
 impl WellKnown {
@@ -77,7 +105,11 @@ impl WellKnown {
             return None;
         }
         let mut first: Option<u32> = None;
-        let mut consider = |number: u32| first = Some(first.map_or(number, |first| first.min(number)));
+        let mut consider = |number: u32| {
+            if self.entry(number).is_some_and(|entry| entry.kinds.has(claim.kind)) {
+                first = Some(first.map_or(number, |first| first.min(number)));
+            }
+        };
         let name = match claim.kind {
             Kind::Domain => NameBuf::from_text(claim.value.as_bytes()),
             // A path tells one page from all others of a host; without it, the host is what is listed.
@@ -94,16 +126,17 @@ impl WellKnown {
                 numbers.iter().filter(fits).copied().for_each(&mut consider);
             });
         }
-        let network = network_of(claim);
-        for &number in &self.others {
-            let fits = self.entry(number).is_some_and(|one| match &one.place {
-                Place::Network(outer) => network.is_some_and(|inner| outer.contains(&inner)),
-                Place::Part(part) => claim.value.contains(&**part),
-                Place::Name(..) => false,
-            });
-            if fits {
-                consider(number);
-            }
+        if let Some(network) = network_of(claim) {
+            self.networks.find(network, |numbers| numbers.iter().copied().for_each(&mut consider));
+        }
+        self.wholes.get(claim.value).into_iter().flatten().copied().for_each(&mut consider);
+        if !self.parts.is_empty() {
+            let value = claim.value.to_ascii_lowercase();
+            let fits = |number: &&u32| {
+                self.entry(**number)
+                    .is_some_and(|one| matches!(&one.place, Place::Part(part) if value.contains(&**part)))
+            };
+            self.parts.iter().filter(fits).copied().for_each(&mut consider);
         }
         first.and_then(|number| self.entry(number))
     }
@@ -114,7 +147,7 @@ impl WellKnown {
             let refused = match &entry.place {
                 Place::Name(name, _) => Refused::Name(name),
                 Place::Network(network) => Refused::Address(network.addr()),
-                Place::Part(_) => return None,
+                Place::Whole(_) | Place::Part(_) => return None,
             };
             Some((entry, refused))
         })
@@ -159,28 +192,32 @@ impl WellKnown {
         let count = places.len();
         for (text, line, place) in places {
             let (value, what, file) = (text.into(), what.clone(), file.clone());
-            self.add(WellKnownEntry { value, effect, what, file, line, place });
+            self.add(WellKnownEntry { value, effect, what, file, line, place, kinds: Kinds::ALL });
         }
         Ok(count)
     }
 
-    /// Adds what a warning list calls `what`, a claim about which is weakened.
+    /// Adds what a warning list calls `what`: claims of `kinds` about it are weakened.
     pub(super) fn warn(
         &mut self,
         (value, line, place): (&str, u32, Place),
+        kinds: Kinds,
         what: &Arc<str>,
         file: &Arc<str>,
     ) {
         let (value, what, file) = (value.into(), what.clone(), file.clone());
-        self.add(WellKnownEntry { value, effect: Effect::Weaken, what, file, line, place });
+        self.add(WellKnownEntry { value, effect: Effect::Weaken, what, file, line, place, kinds });
     }
 
     fn add(&mut self, entry: WellKnownEntry) {
         let number = self.entries.len() as u32;
-        match &entry.place {
-            Place::Name(name, _) => self.names.entry(name).push(number),
-            _ => self.others.push(number),
-        }
+        let numbers = match &entry.place {
+            Place::Name(name, _) => self.names.entry(name),
+            Place::Network(network) => self.networks.entry(*network),
+            Place::Whole(text) => self.wholes.entry(text.clone()).or_default(),
+            Place::Part(_) => &mut self.parts,
+        };
+        numbers.push(number);
         self.entries.push(entry);
     }
 

@@ -12,6 +12,7 @@ use super::super::load_report::SourceReport;
 use super::super::model::{Kind, Provenance, Validity};
 use super::super::signature::Signature;
 use super::super::value::{Refusal, Value};
+use super::Head;
 use crate::time::Timestamp;
 
 /// The confidence of a list that states none. Whoever hands a list to an investigation means it: a hit is
@@ -264,6 +265,34 @@ impl<R> ByLine<R> {
     /// Of `reader`.
     pub(super) const fn new(reader: R) -> Self {
         Self { reader, lines: 0 }
+    }
+}
+
+/// Hands JSON, which comes in one block, to a function, and the lines of anything else to a [`LineReader`].
+pub(in crate::indicator) struct JsonOrLines<R> {
+    json: fn(&str, &mut Feed<'_>),
+    lines: ByLine<R>,
+    has_begun: bool,
+}
+
+impl<R> JsonOrLines<R> {
+    /// Of `reader`, and a function for a whole JSON file.
+    pub(super) const fn new(reader: R, json: fn(&str, &mut Feed<'_>)) -> Self {
+        Self { json, lines: ByLine::new(reader), has_begun: false }
+    }
+}
+
+impl<R: LineReader> BlockReader for JsonOrLines<R> {
+    fn block(&mut self, text: &str, feed: &mut Feed<'_>) {
+        if !std::mem::replace(&mut self.has_begun, true) && Head::may_be_json(text) {
+            (self.json)(text, feed);
+        } else {
+            self.lines.block(text, feed);
+        }
+    }
+
+    fn finish(&mut self, feed: &mut Feed<'_>) {
+        self.lines.finish(feed);
     }
 }
 

@@ -18,6 +18,9 @@ mod json;
 mod located;
 mod maltrail;
 mod misp;
+mod misp_attribute;
+mod misp_event;
+mod misp_taxonomy;
 mod misp_warninglist;
 pub(super) mod plain;
 mod row;
@@ -27,6 +30,9 @@ mod sigma_condition;
 mod sigma_detection;
 mod sslbl;
 mod stix;
+mod stix_observable;
+mod stix_pattern;
+mod stix_token;
 mod suricata_dataset;
 mod suricata_header;
 mod suricata_iprep;
@@ -41,7 +47,7 @@ mod zeek_intel;
 
 use super::native;
 
-pub(super) use feed::{BlockReader, ByLine, Dates, Feed, LineReader, Parts};
+pub(super) use feed::{BlockReader, ByLine, Dates, Feed, JsonOrLines, LineReader, Parts};
 pub use located::{BadFormat, IndicatorPath};
 
 /// How a file is written.
@@ -177,13 +183,17 @@ const FORMATS: &[Entry] = &[
         format: Format::Threatfox,
         name: "threatfox",
         recognises: threatfox::recognises,
-        reading: Reading::Whole(threatfox::read),
+        reading: Reading::Blocks(|feed| {
+            Box::new(JsonOrLines::new(threatfox::Reader::new(feed), threatfox::read_json))
+        }),
     },
     Entry {
         format: Format::Feodo,
         name: "feodo",
         recognises: feodo::recognises,
-        reading: Reading::Whole(feodo::read),
+        reading: Reading::Blocks(|feed| {
+            Box::new(JsonOrLines::new(feodo::Reader::new(feed), feodo::read_json))
+        }),
     },
     Entry {
         format: Format::Urlhaus,
