@@ -181,6 +181,7 @@ impl Exchange {
                 }
             }
             Test::Below(names) => text = format!("x.{}", names[choice % names.len()]).into_bytes(),
+            Test::Labels(shapes) => text = shapes[choice % shapes.len()].example().into_bytes(),
             Test::Within(networks) => {
                 let port = self.remote.map_or(443, |(_, port)| port);
                 self.remote = Some((networks[choice % networks.len()].broadcast(), port));
