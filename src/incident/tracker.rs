@@ -176,8 +176,9 @@ impl Incident {
         self.last = self.last.max(time);
         self.severity = self.severity.max(finding.severity);
         self.confidence = self.confidence.max(finding.confidence);
-        // A look-up goes to the resolver, which has nothing to do with it.
-        if rung != Rung::LookedUp {
+        // A question goes to the resolver, which has nothing to do with it, however much the question says.
+        let is_question = finding.indicator.as_ref().is_some_and(|found| found.field.starts_with("dns."));
+        if rung != Rung::LookedUp && !is_question {
             self.went_to(&finding.destination);
         }
         let place = self.rungs.partition_point(|reached| reached.rung < rung);

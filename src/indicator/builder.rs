@@ -10,7 +10,8 @@ use super::claims::Statement;
 use super::matcher::Indicators;
 use super::search_suffix::SearchSuffixes;
 use super::segment::{Added, Segment, SegmentBuilder, Tables};
-use super::signature::{Signature, Signatures};
+use super::signature::Signature;
+use super::signature_table::Signatures;
 
 /// Gathers claims and signatures, in the order in which they are given.
 #[derive(Debug, Default)]

@@ -9,7 +9,7 @@
 //! | `http.uri` | the target's path and query, of an absolute URL no scheme and host | text |
 //! | `http.url` | `http://`, the Host field and `http.uri`, or an absolute target as sent; or else `http.uri` alone: one of the two must fit | text |
 //! | `http.path` | the target's path: no query, and of an absolute URL no scheme and host | text |
-//! | `http.host` | host of an absolute target, else of the Host field; no port, no final dot, any case | text, `within` |
+//! | `http.host` | host of an absolute target, else of the Host field; no port, no final dot, any case | text, `within`, `labels` |
 //! | `http.port` | the server's port on the wire, not the one that Host writes | number |
 //! | `http.user_agent` | the User-Agent field | text |
 //! | `http.header.<name>` | the first request field of that name | text |
@@ -21,12 +21,12 @@
 //! | `response.body_length` | bytes of the response's body seen on the wire | number |
 //! | `flow.remote_address` | the server's address | `equals`, `within` |
 //! | `flow.remote_port` | the server's port | number |
-//! | `tls.sni` | the ClientHello's server name, any case | text, `within` |
+//! | `tls.sni` | the ClientHello's server name, any case | text, `within`, `labels` |
 //! | `tls.ja3`, `tls.ja4` | the ClientHello's fingerprints | text |
 //! | `tls.alpn` | any of the offered protocols | text |
 //! | `tls.certificate.subject`, `.issuer`, `.serial` | the server's first certificate (up to TLS 1.2) | text |
-//! | `tls.certificate.name` | any of its alternative names | text, `within` |
-//! | `dns.query` | the question's name as text, any case | text, `within` |
+//! | `tls.certificate.name` | any of its alternative names | text, `within`, `labels` |
+//! | `dns.query` | the question's name as text, any case | text, `within`, `labels` |
 //! | `dns.type` | the question's type | number |
 
 use std::borrow::Cow;

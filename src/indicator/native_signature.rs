@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use super::document::{Fault, Fields, unknown};
 use super::exchange::Moment;
 use super::field::{Field, FieldKind};
+use super::label_shape::LabelShape;
 use super::model::Rung;
 use super::native::Pack;
 use super::signature::{Condition, Place, Signature, Test};
@@ -43,6 +44,7 @@ const CONDITION_KEYS: &[&str] = &[
     "lower_case_only",
     "absent",
     "within",
+    "labels",
     "min",
     "max",
     "base64_json_keys",
@@ -126,7 +128,7 @@ fn only<'k>(entry: &Fields<'_>, tests: &[&'k str]) -> Result<&'k str, Fault> {
 fn number_test(entry: &Fields<'_>) -> Result<Test, Fault> {
     if entry.has("min") || entry.has("max") {
         if let Some(other) =
-            ["equals", "prefix", "suffix", "contains", "within"].iter().find(|key| entry.has(key))
+            ["equals", "prefix", "suffix", "contains", "within", "labels"].iter().find(|key| entry.has(key))
         {
             return Err(entry.wrong(other, "is a second test: write two conditions"));
         }
@@ -154,7 +156,7 @@ fn address_test(entry: &Fields<'_>) -> Result<Test, Fault> {
 fn text_test(entry: &Fields<'_>, kind: FieldKind) -> Result<Test, Fault> {
     let texts = ["equals", "equals_ignore_case", "prefix", "suffix", "contains", "lower_case_only", "absent"];
     let more: &[&str] = match kind {
-        FieldKind::Name => &["within"],
+        FieldKind::Name => &["within", "labels"],
         FieldKind::Body => &["base64_json_keys", "base64_json"],
         _ => &[],
     };
@@ -170,6 +172,7 @@ fn text_test(entry: &Fields<'_>, kind: FieldKind) -> Result<Test, Fault> {
         "suffix" => Place::End,
         "contains" => Place::Anywhere,
         "within" => return Ok(Test::Below(names(entry)?)),
+        "labels" => return Ok(Test::Labels(shapes(entry)?)),
         "lower_case_only" | "absent" => {
             if entry.boolean(key)? != Some(true) {
                 return Err(entry.wrong(key, "can only be true; for the contrary put it under none"));
@@ -195,6 +198,17 @@ fn names(entry: &Fields<'_>) -> Result<Vec<Box<str>>, Fault> {
         name.map_err(|refusal| Fault { line, reason: format!("{text:?}: {refusal}") })
     };
     entry.texts("within")?.into_iter().map(name).collect()
+}
+
+fn shapes(entry: &Fields<'_>) -> Result<Vec<LabelShape>, Fault> {
+    let shape = |(text, line): (&str, u32)| {
+        LabelShape::parse(text).map_err(|fault| Fault { line, reason: format!("labels: {fault}") })
+    };
+    let texts = entry.texts("labels")?;
+    if texts.is_empty() {
+        return Err(entry.wrong("labels", "must not be empty"));
+    }
+    texts.into_iter().map(shape).collect()
 }
 
 fn base64_json(entry: &Fields<'_>) -> Result<Test, Fault> {

@@ -1,18 +1,18 @@
 //! Every entry of every shipped pack can match, near misses do not, and rejected claims stay out.
 
+#[path = "shipped_campaign_tests.rs"]
+mod campaigns;
+#[path = "shipped_meeting.rs"]
+mod meeting;
+
+use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::sync::Arc;
 
-use base64::prelude::{BASE64_STANDARD, Engine as _};
-
-use super::super::field::Field;
-use super::super::signature::{Condition, Place, Test};
 use super::super::value::UrlParts;
 use super::super::*;
 use crate::protocol::dns::NameBuf;
-use crate::protocol::http::{Request, Response};
-use crate::protocol::tls::{Certificate, ClientHello};
-use crate::time::{SECOND, Timestamp};
+use crate::time::Timestamp;
+use meeting::Exchange;
 
 /// 2026-03-31 01:30:51 UTC: the first contact of the traced install.
 const CONTACT: Timestamp = Timestamp::from_parts(1_774_920_651, 0);
@@ -21,6 +21,18 @@ fn domain_hits(indicators: &Indicators, name: &str) -> Vec<ClaimId> {
     let mut hits = Vec::new();
     let name = NameBuf::from_text(name.as_bytes()).unwrap_or_else(|| panic!("{name} is no name"));
     indicators.domain(name.as_name(), &mut hits);
+    hits
+}
+
+/// What is found for a certificate with this hash, of whichever kind.
+fn certificate_hits(indicators: &Indicators, hash: &str) -> Vec<ClaimId> {
+    let byte = |place| u8::from_str_radix(&hash[place..place + 2], 16).expect("two hexadecimal digits");
+    let bytes: Vec<u8> = (0..hash.len()).step_by(2).map(byte).collect();
+    let mut hits = Vec::new();
+    match bytes.len() {
+        20 => indicators.certificate(&bytes.try_into().expect("SHA-1"), &[0; 32], &mut hits),
+        _ => indicators.certificate(&[0; 20], &bytes.try_into().expect("SHA-256"), &mut hits),
+    }
     hits
 }
 
@@ -48,7 +60,7 @@ fn hits_of_own_value(indicators: &Indicators, claim: &Claim<'_>) -> Vec<ClaimId>
         Kind::UserAgent => indicators.user_agent(claim.value.as_bytes(), &mut hits),
         Kind::Ja3 => indicators.ja3(claim.value, &mut hits),
         Kind::Ja4 => indicators.ja4(claim.value, &mut hits),
-        Kind::CertificateHash => panic!("no pack has one yet: give its bytes here"),
+        Kind::CertificateHash => hits = certificate_hits(indicators, claim.value),
     }
     hits
 }
@@ -139,99 +151,14 @@ fn near_misses_of_every_claim_do_not_match() {
                     indicators.user_agent(near.as_bytes(), &mut hits);
                 }
             }
-            _ => {}
+            Kind::CertificateHash => {
+                let (start, last) = value.split_at(value.len() - 1);
+                let other = if last == "0" { "1" } else { "0" };
+                hits.extend(certificate_hits(&indicators, &format!("{start}{other}")));
+            }
+            _ => panic!("no near miss of {claim} yet: give one here"),
         }
         assert!(!hits.contains(&id), "a near miss of {claim} matched");
-    }
-}
-
-/// An exchange that meets the conditions of a signature, taking each list's entry number `choice`.
-#[derive(Default)]
-struct Exchange {
-    remote: Option<(IpAddr, u16)>,
-    request: Request,
-    response: Response,
-    hello: ClientHello,
-    certificate: Certificate,
-    query: NameBuf,
-    query_type: u16,
-}
-
-impl Exchange {
-    fn meeting(signature: &Signature, choice: usize) -> Self {
-        let mut exchange = Self::default();
-        exchange.request.target = b"/".into();
-        for condition in signature.conditions().0 {
-            exchange.meet(condition, choice);
-        }
-        exchange
-    }
-
-    fn meet(&mut self, Condition { field, test }: &Condition, choice: usize) {
-        let mut text = Vec::new();
-        let mut number = 0;
-        match test {
-            Test::Text(place, _, wanted) => {
-                text = wanted[choice % wanted.len()].to_vec();
-                match place {
-                    Place::Whole => {}
-                    Place::Start => text.extend_from_slice(b" and more"),
-                    Place::End => text.splice(..0, *b"/mirror/npm").for_each(drop),
-                    Place::Anywhere => text.splice(..0, *b"C=US, ").for_each(drop),
-                }
-            }
-            Test::Below(names) => text = format!("x.{}", names[choice % names.len()]).into_bytes(),
-            Test::Within(networks) => {
-                let port = self.remote.map_or(443, |(_, port)| port);
-                self.remote = Some((networks[choice % networks.len()].broadcast(), port));
-            }
-            Test::Number(numbers) => number = numbers[choice % numbers.len()],
-            Test::Range(low, _) => number = *low,
-            Test::LowerCaseOnly => text = b"lower".into(),
-            Test::Absent => return,
-            Test::Base64Json(keys, members) => {
-                let mut json = serde_json::Map::new();
-                json.insert("content".into(), "x".repeat(choice).into());
-                json.extend(keys.iter().map(|key| (key.to_string(), 7.into())));
-                json.extend(members.iter().map(|(key, value)| (key.to_string(), value.to_string().into())));
-                text = BASE64_STANDARD.encode(serde_json::to_vec_pretty(&json).expect("JSON")).into_bytes();
-            }
-        }
-        match field {
-            Field::Method => self.request.method = text,
-            Field::Path | Field::Target => self.request.target = text,
-            Field::UserAgent => self.request.user_agent = Some(text),
-            Field::Host => self.request.host = Some(text),
-            Field::RequestBody => self.request.body = text,
-            Field::Status => self.response.status = number as u16,
-            Field::ResponseBodyLength => self.response.body_length = number,
-            Field::CertificateSubject => self.certificate.subject = String::from_utf8(text).expect("text"),
-            Field::CertificateIssuer => self.certificate.issuer = String::from_utf8(text).expect("text"),
-            Field::Sni => self.hello.sni = Some(text),
-            Field::QueryName => self.query = NameBuf::from_text(&text).expect("name"),
-            Field::QueryType => self.query_type = number as u16,
-            Field::RemoteAddress => {}
-            Field::RemotePort | Field::HttpPort => {
-                let address = self.remote.map_or_else(|| "198.51.100.7".parse().expect("address"), |it| it.0);
-                self.remote = Some((address, number as u16));
-            }
-            other => panic!("no pack asks for {other:?} yet: give it here"),
-        }
-    }
-
-    fn hits(&mut self, indicators: &Indicators, moment: Moment) -> Vec<SignatureId> {
-        let remote = self.remote.unwrap_or_else(|| ("198.51.100.7".parse().expect("address"), 8000));
-        self.response.request = Some(Arc::new(self.request.clone()));
-        let facts = match moment {
-            Moment::Request => ExchangeFacts::request(remote, &self.request),
-            Moment::Response => ExchangeFacts::response(remote, &self.response),
-            Moment::ClientHello => ExchangeFacts::client_hello(remote, &self.hello),
-            Moment::Certificate => ExchangeFacts::certificate(remote, Some(&self.hello), &self.certificate),
-            Moment::Query => ExchangeFacts::query(Some(remote), self.query.as_name(), self.query_type),
-        };
-        let mut hits = Vec::new();
-        indicators.signatures(&facts, &mut hits);
-        hits
     }
 }
 
@@ -248,6 +175,132 @@ fn every_signature_can_match_with_each_of_its_texts() {
         let said = &signature.provenance;
         assert!(said.reference.starts_with("https://") && said.confidence > 0, "{}", signature.id);
         assert!(signature.validity.from.is_some() && !said.mitre.is_empty(), "{}", signature.id);
+    }
+}
+
+#[test]
+fn a_signature_needs_each_of_its_conditions() {
+    let indicators = load_builtin().indicators;
+    for (number, signature) in indicators.all_signatures().iter().enumerate() {
+        let id = SignatureId(number as u32);
+        let (all, none) = signature.conditions();
+        for condition in all {
+            let Some(mut exchange) = Exchange::meeting_all_but(signature, condition) else { continue };
+            let hits = exchange.hits(&indicators, signature.moment());
+            assert!(!hits.contains(&id), "{} without {condition}", signature.id);
+        }
+        for condition in none {
+            let mut exchange = Exchange::meeting(signature, 0);
+            exchange.meet(condition, 0);
+            let hits = exchange.hits(&indicators, signature.moment());
+            assert!(!hits.contains(&id), "{} in spite of {condition}", signature.id);
+        }
+    }
+}
+
+/// What is everybody's is nobody's: names, and what stands above them, that honest traffic has as well.
+#[test]
+fn nothing_that_all_the_world_uses_is_claimed() {
+    let knowledge = load_builtin();
+    for name in [
+        "github.com",
+        "api.github.com",
+        "gist.githubusercontent.com",
+        "raw.githubusercontent.com",
+        "bun.sh",
+        "oss.trufflehog.org",
+        "keychecker.trufflesecurity.com",
+        "webhook.site",
+        "herokuapp.com",
+        "workers.dev",
+        "plesk.page",
+        "trycloudflare.com",
+        "icp0.io",
+        "raw.icp0.io",
+        "getsession.org",
+        "freemyip.com",
+        "pipedream.net",
+        "fulcio.sigstore.dev",
+        "rekor.sigstore.dev",
+        "www.wolfssl.com",
+        "registry.yarnpkg.com",
+        "broker.actions.githubusercontent.com",
+        "codecov.io",
+        "checkmarx.com",
+        "aquasecurity.github.io",
+        "litellm.ai",
+        "tanstack.com",
+    ] {
+        assert!(domain_hits(&knowledge.indicators, name).is_empty(), "{name}");
+    }
+    for entry in knowledge.allow.entries() {
+        let text = entry.value.trim_start_matches("*.");
+        if let Some(name) = NameBuf::from_text(text.as_bytes()) {
+            let mut hits = Vec::new();
+            knowledge.indicators.domain(name.as_name(), &mut hits);
+            assert!(hits.is_empty(), "{text} is allowed, and claimed");
+        }
+        if let Ok(address) = text.parse() {
+            let mut hits = Vec::new();
+            knowledge.indicators.address(address, entry.port.unwrap_or_default(), &mut hits);
+            assert!(hits.is_empty(), "{text} is allowed, and claimed");
+        }
+    }
+    for (_, claim) in knowledge.indicators.claims() {
+        let address = claim
+            .value
+            .parse()
+            .or_else(|_| claim.value.parse::<std::net::SocketAddr>().map(|socket| socket.ip()));
+        let sinkhole = address.ok().and_then(|address| knowledge.sinkholes.find(address));
+        assert!(sinkhole.is_none(), "{claim} is a sinkhole");
+    }
+}
+
+/// Whatever the allow list lets pass, it does not keep an indicator back.
+#[test]
+fn no_shipped_allow_entry_silences_a_claim() {
+    let knowledge = load_builtin();
+    for (_, claim) in knowledge.indicators.claims() {
+        let host = UrlParts::of(claim.value).map_or(claim.value, |parts| parts.host);
+        let name = NameBuf::from_text(host.as_bytes());
+        let socket = claim.value.parse::<std::net::SocketAddr>().ok();
+        let address = socket.map(|socket| socket.ip()).or_else(|| host.parse().ok());
+        for port in [socket.map_or(443, |socket| socket.port()), 22, 53, 80, 123] {
+            for protocol in [6, 17] {
+                let subject = AllowSubject {
+                    name: name.as_ref().map(NameBuf::as_name),
+                    address,
+                    port: Some(port),
+                    protocol: Some(protocol),
+                    detector: "indicator",
+                    group: None,
+                    time: CONTACT,
+                };
+                let decision = knowledge.allow.decision(&subject);
+                assert!(
+                    decision.is_none(),
+                    "{claim} is kept back: {:?}",
+                    decision.map(|entry| &entry.reason)
+                );
+            }
+        }
+    }
+}
+
+/// Every pack has a case that fires it; which ones do is told by what the cases expect.
+#[test]
+fn every_campaign_has_a_case() {
+    let cases = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
+    let mut expected = BTreeSet::new();
+    for case in std::fs::read_dir(cases).expect("tests/cases") {
+        let text = std::fs::read_to_string(case.expect("a case").path().join("expected.toml"));
+        let lines = text.unwrap_or_default();
+        let campaigns = lines.lines().filter_map(|line| line.strip_prefix("campaign = "));
+        expected.extend(campaigns.map(|campaign| campaign.trim_matches('"').to_owned()));
+    }
+    for (file, _) in super::CAMPAIGNS {
+        let campaign = file.trim_end_matches(".toml");
+        assert!(expected.contains(campaign), "no case expects an incident of {campaign}");
     }
 }
 
@@ -288,157 +341,16 @@ fn every_allow_entry_registry_and_sinkhole_can_match() {
     for other in ["golang.org", "packages.npm.org", "yarnpkg.com.evil.example", "notyarnpkg.com", "com"] {
         assert_eq!(registry(other), None, "{other}");
     }
+    for sinkhole in knowledge.sinkholes.all() {
+        let found = knowledge.sinkholes.find(sinkhole.network.broadcast());
+        assert_eq!(found.map(|found| found.network), Some(sinkhole.network));
+        assert!(sinkhole.reference.starts_with("https://"), "{}", sinkhole.operator);
+    }
     for address in ["0.0.0.0", "127.0.0.1", "::", "146.112.61.106", "::ffff:127.0.0.1"] {
         assert!(knowledge.sinkholes.find(address.parse().expect("address")).is_some(), "{address}");
     }
-    for address in ["142.11.206.73", "146.112.61.112", "127.0.0.2", "8.8.8.8"] {
+    for address in ["142.11.206.73", "146.112.61.112", "127.0.0.2", "8.8.8.8", "20.140.0.2", "148.81.111.112"]
+    {
         assert!(knowledge.sinkholes.find(address.parse().expect("address")).is_none(), "{address}");
     }
-}
-
-/// `threats.md` section 1.7, the axios rows, and section 7: what was rejected stays out.
-#[test]
-fn rejected_claims_match_nothing() {
-    let indicators = load_builtin().indicators;
-    for name in [
-        "packages.npm.org",
-        "npm.org",
-        "cfrclak.com",
-        "notsfrclak.com",
-        "sfrclak.com.br",
-        "sfrclak.co",
-        "hopex.pro",
-        "coretrade.app",
-        "api.gfrfrg.cc",
-        "citationsherbe.at",
-        "hostwindsdns.com",
-        "hwsrv-1320780.hostwindsdns.com",
-        "www.wolfssl.com",
-        "registry.yarnpkg.com",
-        "broker.actions.githubusercontent.com",
-    ] {
-        assert!(domain_hits(&indicators, name).is_empty(), "{name}");
-    }
-    for address in ["206.11.142.73", "73.206.11.142", "45.61.128.54", "144.172.89.231", "142.11.206.74"] {
-        let mut hits = Vec::new();
-        indicators.address(address.parse().expect("address"), 8000, &mut hits);
-        assert!(hits.is_empty(), "{address}");
-    }
-    for target in ["/product1", "/62020331", "/6202033/", "/x/6202033", "/620203", "/sdd.exe"] {
-        let mut hits = Vec::new();
-        indicators.url(b"any.example", 8000, target.as_bytes(), &mut hits);
-        assert!(hits.is_empty(), "{target}");
-    }
-    let mut hits = Vec::new();
-    indicators.user_agent(b"Mozilla/4.0 (compatible; MSIE 8.0; Windows NT 5.1; Trident/4.0)", &mut hits);
-    let alerting = hits.iter().filter_map(|&id| indicators.claim(id)).filter(|claim| claim.provenance.alert);
-    assert_eq!(alerting.count(), 0, "a real Internet Explorer 8");
-}
-
-fn axios_request(user_agent: &str, path: &str, body: &[u8]) -> Request {
-    Request {
-        method: b"POST".into(),
-        target: path.into(),
-        host: Some(b"sfrclak.com:8000".into()),
-        user_agent: Some(user_agent.into()),
-        body: body.into(),
-        ..Request::default()
-    }
-}
-
-fn fired(indicators: &Indicators, request: &Request, response: Option<Response>) -> Vec<String> {
-    let remote = ("142.11.206.73".parse().expect("address"), 8000);
-    let response = response.map(|response| Response { request: Some(Arc::new(request.clone())), ..response });
-    let facts = match &response {
-        Some(response) => ExchangeFacts::response(remote, response),
-        None => ExchangeFacts::request(remote, request),
-    };
-    let mut hits = Vec::new();
-    indicators.signatures(&facts, &mut hits);
-    hits.iter().filter_map(|&id| indicators.signature(id)).map(|signature| signature.id.to_string()).collect()
-}
-
-#[test]
-fn the_traced_install_climbs_the_ladder() {
-    let indicators = load_builtin().indicators;
-    const IE8: &str = "mozilla/4.0 (compatible; msie 8.0; windows nt 5.1; trident/4.0)";
-    let stage1 = axios_request("curl/8.5.0", "/6202033", b"packages.npm.org/product2");
-    assert_eq!(fired(&indicators, &stage1, None), ["axios-stage1-request"]);
-    let refused = Response { status: 404, ..Response::default() };
-    assert_eq!(fired(&indicators, &stage1, Some(refused)), ["axios-stage1-answered"]);
-    let delivered = Response { status: 200, body_length: 12_000, ..Response::default() };
-    let both = ["axios-stage1-answered", "axios-stage2-delivered"];
-    assert_eq!(fired(&indicators, &stage1, Some(delivered.clone())), both);
-
-    let report = |kind: &str| {
-        let json = format!("{{\"type\": \"{kind}\", \"uid\": \"0123456789abcdef\", \"content\": []}}");
-        BASE64_STANDARD.encode(json).into_bytes()
-    };
-    for (kind, id) in [
-        ("FirstInfo", "axios-implant-first-info"),
-        ("BaseInfo", "axios-implant-base-info"),
-        ("CmdResult", "axios-implant-cmd-result"),
-    ] {
-        let request = axios_request(IE8, "/6202033", &report(kind));
-        assert_eq!(fired(&indicators, &request, None), [id, "axios-implant-request"]);
-        assert!(fired(&indicators, &request, Some(delivered.clone())).is_empty(), "an answer to a report");
-    }
-    let base_info = indicators.all_signatures().iter().find(|one| &*one.id == "axios-implant-base-info");
-    assert_eq!(base_info.map(|one| (one.rung, one.period_s)), Some((Rung::Executed, Some(60))));
-
-    let upper = "Mozilla/4.0 (compatible; MSIE 8.0; Windows NT 5.1; Trident/4.0)";
-    assert!(fired(&indicators, &axios_request(upper, "/6202033", b""), None).is_empty());
-    assert!(fired(&indicators, &axios_request("curl/8.5.0", "/62020331", b"x"), None).is_empty());
-    assert!(
-        fired(&indicators, &axios_request("curl/8.5.0", "/packages.npm.org/product2", b""), None).is_empty()
-    );
-}
-
-#[test]
-fn poisoned_tarballs_expose_and_others_do_not() {
-    let indicators = load_builtin().indicators;
-    let fetched = |path: &str, status| {
-        let request = Request { method: b"GET".into(), target: path.into(), ..Request::default() };
-        fired(&indicators, &request, Some(Response { status, body_length: 5000, ..Response::default() }))
-    };
-    assert_eq!(fetched("/axios/-/axios-1.14.1.tgz", 200), ["axios-tarball"]);
-    assert_eq!(fetched("/repository/npm/axios/-/axios-0.30.4.tgz", 304), ["axios-tarball"]);
-    assert_eq!(
-        fetched("/plain-crypto-js/-/plain-crypto-js-4.2.1.tgz", 200),
-        ["axios-plain-crypto-js-tarball"]
-    );
-    for path in [
-        "/axios/-/axios-1.14.0.tgz",
-        "/axios/-/axios-1.14.1.tgz.sig",
-        "/notaxios/-/axios-1.14.1.tgz",
-        "/@someone/axios/-/axios-1.14.1.tgz",
-        "/plain-crypto-js/-/plain-crypto-js-4.2.0.tgz",
-        "/axios",
-    ] {
-        assert!(fetched(path, 200).is_empty(), "{path}");
-    }
-    assert!(fetched("/axios/-/axios-1.14.1.tgz", 404).is_empty(), "it was gone already");
-}
-
-#[test]
-fn claims_hold_when_the_attack_happened() {
-    let indicators = load_builtin().indicators;
-    let standing = |name: &str, as_of, time| {
-        let hits = domain_hits(&indicators, name);
-        hits.first().and_then(|&id| indicators.judge(id, as_of, time))
-    };
-    assert_eq!(standing("sfrclak.com", AsOf::Packet, CONTACT), Some(Standing::Valid));
-    let year = 365 * 86_400 * SECOND;
-    assert_eq!(standing("sfrclak.com", AsOf::Packet, CONTACT.plus(2 * year)), Some(Standing::Valid));
-    assert_eq!(standing("sfrclak.com", AsOf::Packet, CONTACT.plus(-year)), None);
-    assert_eq!(standing("calltan.com", AsOf::Packet, CONTACT.plus(2 * year)), None);
-    assert_eq!(standing("calltan.com", AsOf::Any, CONTACT.plus(2 * year)), Some(Standing::Expired));
-    let severity = |name: &str| {
-        let id = *domain_hits(&indicators, name).first().expect("a hit");
-        indicators.claim(id).map(|claim| claim.severity())
-    };
-    assert_eq!(severity("sfrclak.com"), Some(Severity::High));
-    assert_eq!(severity("callnrwise.com"), Some(Severity::Medium));
-    assert_eq!(severity("calltan.com"), Some(Severity::Low));
-    assert_eq!(severity("hwsrv-1320779.hostwindsdns.com"), Some(Severity::Info));
 }

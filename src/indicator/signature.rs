@@ -5,22 +5,21 @@
 //! Tests of a text: `equals`, `prefix`, `suffix`, `contains` (each a text or a list of which one must
 //! fit; with `ignore_case = true` whatever the case), `equals_ignore_case`, `lower_case_only = true`
 //! (letters, none of them a capital), `absent = true` (the message was seen and lacks the field). Of a
-//! number: `equals` (one or a list), `min`, `max`. Of names and addresses: `within`. Of a body:
-//! `base64_json_keys`, `base64_json` ([`super::base64_json`]).
+//! number: `equals` (one or a list), `min`, `max`. Of names and addresses: `within`. Of a name: `labels`, the
+//! shape of its first labels ([`super::label_shape`]). Of a body: `base64_json_keys`, `base64_json`
+//! ([`super::base64_json`]).
 
 use std::fmt;
-use std::hash::BuildHasher;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
 use ipnet::IpNet;
 
 use super::base64_json::Base64Json;
 use super::exchange::{ExchangeFacts, Moment};
 use super::field::{Field, Held};
-use super::model::{Kind, Provenance, Rung, Severity, SignatureId, Validity};
+use super::label_shape::LabelShape;
+use super::model::{Kind, Provenance, Rung, Severity, Validity};
 use super::name_map::dotted;
 use crate::limits::DNS_NAME_BYTES;
 
@@ -66,7 +65,7 @@ impl Signature {
         (&self.all, &self.none)
     }
 
-    fn holds(&self, facts: &ExchangeFacts<'_>) -> bool {
+    pub(super) fn holds(&self, facts: &ExchangeFacts<'_>) -> bool {
         self.all.iter().all(|condition| condition.holds(facts))
             && !self.none.iter().any(|condition| condition.holds(facts))
     }
@@ -86,6 +85,8 @@ pub(super) enum Test {
     Text(Place, bool, Vec<Box<[u8]>>),
     /// One of these names or a name below it; lower case.
     Below(Vec<Box<str>>),
+    /// First labels of one of these shapes.
+    Labels(Vec<LabelShape>),
     /// An address in one of these prefixes.
     Within(Vec<IpNet>),
     /// One of these numbers.
@@ -160,27 +161,8 @@ impl Condition {
             Test::Within(_) | Test::Absent => 1,
             Test::Text(Place::Whole, ..) | Test::Below(_) => 2,
             Test::Text(Place::Start | Place::End, ..) => 3,
-            Test::Text(Place::Anywhere, ..) | Test::LowerCaseOnly => 4,
+            Test::Text(Place::Anywhere, ..) | Test::LowerCaseOnly | Test::Labels(_) => 4,
             Test::Base64Json(..) => 5,
-        }
-    }
-
-    /// The texts of which the field must be one, when that is what it asks: a key to find it by.
-    fn keys(&self) -> Option<&[Box<[u8]>]> {
-        let keyed = matches!(
-            self.field,
-            Field::Path
-                | Field::Target
-                | Field::Uri
-                | Field::Host
-                | Field::UserAgent
-                | Field::Sni
-                | Field::Ja3
-                | Field::Ja4
-        );
-        match &self.test {
-            Test::Text(Place::Whole, _, texts) if keyed => Some(texts),
-            _ => None,
         }
     }
 }
@@ -192,6 +174,7 @@ impl Test {
                 wanted.iter().any(|wanted| place.has(text, wanted, *ignore_case))
             }
             Self::Below(names) => names.iter().any(|name| is_below(text, name)),
+            Self::Labels(shapes) => shapes.iter().any(|shape| shape.fits(text)),
             Self::LowerCaseOnly => {
                 text.iter().any(u8::is_ascii_lowercase) && !text.iter().any(u8::is_ascii_uppercase)
             }
@@ -254,6 +237,10 @@ impl fmt::Display for Condition {
                 write!(f, " {place} {}{case}", texts(wanted))
             }
             Test::Below(names) => write!(f, " within {names:?}"),
+            Test::Labels(shapes) => {
+                let shapes: Vec<_> = shapes.iter().map(LabelShape::to_string).collect();
+                write!(f, " has labels {shapes:?}")
+            }
             Test::Within(networks) => write!(f, " within {networks:?}"),
             Test::Number(numbers) => write!(f, " equals {numbers:?}"),
             Test::Range(low, u64::MAX) => write!(f, " is at least {low}"),
@@ -263,106 +250,6 @@ impl fmt::Display for Condition {
             Test::Base64Json(keys, members) => write!(f, " is Base64 of JSON with {keys:?} and {members:?}"),
         }
     }
-}
-
-const HASHER: FixedState = FixedState::with_seed(0x7369_676e);
-
-/// All signatures, arranged so that an ordinary request is judged by hardly any of them.
-#[derive(Debug, Default)]
-pub(super) struct Signatures {
-    all: Vec<Signature>,
-    moments: [AtMoment; Moment::ALL.len()],
-}
-
-/// From the hash of a text ([`key_hash`]) to the signatures that ask for it.
-type ByKey = HashMap<u64, Vec<u32>, FixedState>;
-
-/// The signatures that are judged at one moment.
-#[derive(Debug, Default)]
-struct AtMoment {
-    /// Those that need a field to be one of a few texts: found by the hash of what the field holds.
-    keyed: Vec<(Field, ByKey)>,
-    /// The rest.
-    others: Vec<u32>,
-}
-
-impl Signatures {
-    /// Arranges `all`; their places are their numbers.
-    pub(super) fn new(all: Vec<Signature>) -> Self {
-        let mut moments: [AtMoment; Moment::ALL.len()] = Default::default();
-        for (number, signature) in all.iter().enumerate() {
-            if let Some(at) = moments.get_mut(signature.moment as usize) {
-                at.add(number as u32, signature);
-            }
-        }
-        Self { all, moments }
-    }
-
-    pub(super) fn as_slice(&self) -> &[Signature] {
-        &self.all
-    }
-
-    /// Whether any is judged at that moment.
-    pub(super) fn has_any_at(&self, moment: Moment) -> bool {
-        self.all.iter().any(|signature| signature.moment == moment)
-    }
-
-    /// Adds the numbers of the signatures that `facts` meet, in the order of loading.
-    pub(super) fn find(&self, facts: &ExchangeFacts<'_>, hits: &mut Vec<SignatureId>) {
-        let before = hits.len();
-        let Some(at) = self.moments.get(facts.moment as usize) else { return };
-        let mut judge = |number: u32| {
-            if self.all.get(number as usize).is_some_and(|signature| signature.holds(facts)) {
-                hits.push(SignatureId(number));
-            }
-        };
-        for (field, numbers) in &at.keyed {
-            if let Held::Text(text) = field.held(facts)
-                && let Some(numbers) = numbers.get(&key_hash(text))
-            {
-                numbers.iter().copied().for_each(&mut judge);
-            }
-        }
-        at.others.iter().copied().for_each(&mut judge);
-        if let Some(new) = hits.get_mut(before..) {
-            new.sort_unstable();
-        }
-    }
-}
-
-impl AtMoment {
-    fn add(&mut self, number: u32, signature: &Signature) {
-        let keyed = signature.all.iter().find_map(|condition| Some((&condition.field, condition.keys()?)));
-        let Some((field, keys)) = keyed else {
-            self.others.push(number);
-            return;
-        };
-        let place = self.keyed.iter().position(|(known, _)| known == field).unwrap_or_else(|| {
-            self.keyed.push((field.clone(), HashMap::default()));
-            self.keyed.len() - 1
-        });
-        let Some((_, numbers)) = self.keyed.get_mut(place) else { return };
-        for key in keys {
-            let listed: &mut Vec<u32> = numbers.entry(key_hash(key)).or_default();
-            if listed.last() != Some(&number) {
-                listed.push(number);
-            }
-        }
-    }
-}
-
-/// The hash of a text whatever its case; case is judged by the condition itself.
-fn key_hash(text: &[u8]) -> u64 {
-    let mut folded = [0; 64];
-    let mut hash = text.len() as u64;
-    for piece in text.chunks(folded.len()) {
-        if let Some(slot) = folded.get_mut(..piece.len()) {
-            slot.copy_from_slice(piece);
-            slot.make_ascii_lowercase();
-            hash = HASHER.hash_one((hash, &*slot));
-        }
-    }
-    hash
 }
 
 #[cfg(test)]
@@ -435,6 +322,8 @@ mod tests {
             ("field = \"http.host\", within = \"vil.example\"", false),
             ("field = \"http.port\", equals = [1, 8000]", true),
             ("field = \"http.port\", max = 7999", false),
+            ("field = \"http.host\", labels = \"{letters}.example\"", true),
+            ("field = \"http.host\", labels = [\"{letters:3}.example\", \"{hex}.example\"]", false),
             ("field = \"flow.remote_port\", min = 8000, max = 8000", true),
             ("field = \"flow.remote_address\", within = \"198.51.100.0/24\"", true),
             ("field = \"flow.remote_address\", equals = \"198.51.100.8\"", false),

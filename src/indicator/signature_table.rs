@@ -1,0 +1,148 @@
+//! All signatures, arranged so that an ordinary message is judged by hardly any of them.
+
+use std::hash::BuildHasher;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+
+use super::exchange::{ExchangeFacts, Moment};
+use super::field::{Field, Held};
+use super::labels::{Ending, hashes_of};
+use super::model::SignatureId;
+use super::signature::{Condition, Place, Signature, Test};
+
+/// The signatures of every pack, by the moment at which they are judged.
+#[derive(Debug, Default)]
+pub(super) struct Signatures {
+    all: Vec<Signature>,
+    moments: [AtMoment; Moment::ALL.len()],
+}
+
+/// From a key, which is what a field holds or its hash, to the signatures that ask for it.
+type ByKey = HashMap<u64, Vec<u32>, FixedState>;
+
+/// The signatures that are judged at one moment.
+#[derive(Debug, Default)]
+struct AtMoment {
+    /// Those that need a field to be one of a few things: found by the key of what the field holds.
+    keyed: Vec<(Field, ByKey)>,
+    /// The rest.
+    others: Vec<u32>,
+}
+
+impl Signatures {
+    /// Arranges `all`; their places are their numbers.
+    pub(super) fn new(all: Vec<Signature>) -> Self {
+        let mut moments: [AtMoment; Moment::ALL.len()] = Default::default();
+        for (number, signature) in all.iter().enumerate() {
+            if let Some(at) = moments.get_mut(signature.moment as usize) {
+                at.add(number as u32, signature);
+            }
+        }
+        Self { all, moments }
+    }
+
+    pub(super) fn as_slice(&self) -> &[Signature] {
+        &self.all
+    }
+
+    /// Whether any is judged at that moment.
+    pub(super) fn has_any_at(&self, moment: Moment) -> bool {
+        self.moments.get(moment as usize).is_some_and(|at| !(at.keyed.is_empty() && at.others.is_empty()))
+    }
+
+    /// Adds the numbers of the signatures that `facts` meet, in the order of loading.
+    pub(super) fn find(&self, facts: &ExchangeFacts<'_>, hits: &mut Vec<SignatureId>) {
+        let before = hits.len();
+        let Some(at) = self.moments.get(facts.moment as usize) else { return };
+        let mut judge = |number: u32| {
+            if self.all.get(number as usize).is_some_and(|signature| signature.holds(facts)) {
+                hits.push(SignatureId(number));
+            }
+        };
+        for (field, numbers) in &at.keyed {
+            if let Some(numbers) = key_of(field.held(facts)).and_then(|key| numbers.get(&key)) {
+                numbers.iter().copied().for_each(&mut judge);
+            }
+        }
+        at.others.iter().copied().for_each(&mut judge);
+        if let Some(new) = hits.get_mut(before..) {
+            new.sort_unstable();
+        }
+    }
+}
+
+impl AtMoment {
+    fn add(&mut self, number: u32, signature: &Signature) {
+        let keyed = signature.all.iter().enumerate().find_map(|(place, condition)| {
+            // A fingerprint has to be made first: no key where a cheaper condition can spare that.
+            let is_made = matches!(condition.field, Field::Ja3 | Field::Ja4);
+            keys(condition).filter(|_| !is_made || place == 0).map(|keys| (&condition.field, keys))
+        });
+        let Some((field, keys)) = keyed else {
+            self.others.push(number);
+            return;
+        };
+        let place = self.keyed.iter().position(|(known, _)| known == field).unwrap_or_else(|| {
+            self.keyed.push((field.clone(), HashMap::default()));
+            self.keyed.len() - 1
+        });
+        let Some((_, numbers)) = self.keyed.get_mut(place) else { return };
+        for key in keys {
+            let listed: &mut Vec<u32> = numbers.entry(key).or_default();
+            if listed.last() != Some(&number) {
+                listed.push(number);
+            }
+        }
+    }
+}
+
+/// The keys of which the field must have one, when that is what the condition asks.
+fn keys(condition: &Condition) -> Option<Vec<u64>> {
+    match (&condition.field, &condition.test) {
+        (
+            Field::Path
+            | Field::Target
+            | Field::Uri
+            | Field::Host
+            | Field::UserAgent
+            | Field::Sni
+            | Field::Ja3
+            | Field::Ja4,
+            Test::Text(Place::Whole, _, texts),
+        ) => Some(texts.iter().map(|text| text_key(text)).collect()),
+        (Field::QueryType, Test::Number(numbers)) => Some(numbers.clone()),
+        // By the last two labels; a name of one has none.
+        (Field::QueryName, Test::Below(names)) => {
+            names.iter().map(|name| hashes_of(name.as_bytes()).nth(1)).collect()
+        }
+        _ => None,
+    }
+}
+
+/// The key of what a field holds.
+#[inline]
+fn key_of(held: Held<'_>) -> Option<u64> {
+    match held {
+        Held::Text(text) => Some(text_key(text)),
+        Held::Number(number) => Some(number),
+        Held::Name(name) => Some(Ending::of(name)?.two),
+        _ => None,
+    }
+}
+
+const HASHER: FixedState = FixedState::with_seed(0x7369_676e);
+
+/// The hash of a text whatever its case; case is judged by the condition itself.
+fn text_key(text: &[u8]) -> u64 {
+    let mut folded = [0; 64];
+    let mut hash = text.len() as u64;
+    for piece in text.chunks(folded.len()) {
+        if let Some(slot) = folded.get_mut(..piece.len()) {
+            slot.copy_from_slice(piece);
+            slot.make_ascii_lowercase();
+            hash = HASHER.hash_one((hash, &*slot));
+        }
+    }
+    hash
+}
