@@ -180,8 +180,8 @@ impl<'s> Analysis<'s> {
         out.result
     }
 
-    /// Whether it is a flow's beginning, exchange or end of which there is nothing to detect, or nothing that anybody
-    /// detects anything by.
+    /// Whether it is a flow's beginning, exchange, going on or end of which there is nothing to detect, or nothing that
+    /// anybody detects anything by.
     #[inline]
     fn is_quiet(&self, observation: &Observation<'_>) -> bool {
         let is_unlisted_flow =
@@ -220,6 +220,7 @@ impl<'s> Analysis<'s> {
             // They name nothing, and are most of what is not quiet.
             observation::Seen::FlowOpened(_)
             | observation::Seen::Exchange(_)
+            | observation::Seen::StillOpen(_)
             | observation::Seen::FlowClosed(_) => false,
             _ => {
                 self.names.learn(observation);
