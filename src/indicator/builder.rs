@@ -11,7 +11,7 @@ use super::signature::{Signature, Signatures};
 #[derive(Debug, Default)]
 pub(super) struct IndicatorsBuilder {
     /// What is complete: compiled files, and what was read from text before one.
-    segments: Vec<Segment>,
+    pub(super) segments: Vec<Segment>,
     /// What is read from text.
     current: SegmentBuilder,
     signatures: Vec<Signature>,
