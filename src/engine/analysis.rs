@@ -155,8 +155,10 @@ impl<'s> Analysis<'s> {
             };
             let (files, entries) = named(&self.knowledge.report);
             let state = IndicatorsState { generation: self.generation, files, entries, refusal };
-            let (packet, time) =
-                border.first.map_or((None, self.last), |(packet, time)| (Some(packet), time));
+            let (packet, time) = match border.first {
+                Some((packet, time)) => (Some(packet), time),
+                None => (None, self.last.max(Timestamp::default())),
+            };
             if let Some(sink) = &mut self.sink {
                 sink.write(&event::indicators(time, packet, &state))?;
                 // Whoever asked for it waits for the answer.
