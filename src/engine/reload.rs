@@ -216,13 +216,13 @@ impl Reader {
         match reload {
             Reload::Taken(Generation { number, knowledge }) => {
                 let (files, entries) = named(&knowledge.report);
+                let (files, entries) =
+                    (counted(files, "file", "files"), counted(entries, "entry", "entries"));
                 let rejected = match knowledge.report.rejected() {
                     0 => String::new(),
                     rejected => format!(", {rejected} not taken"),
                 };
-                format!(
-                    "indicators read again: {entries} entries of {files} files{rejected}; generation {number}"
-                )
+                format!("indicators read again: {entries} of {files}{rejected}; generation {number}")
             }
             Reload::Refused(Refusal { file, fault }) => {
                 format!("indicators not exchanged, generation {} stays: {file}: {fault}", self.good.number)
@@ -230,3 +230,12 @@ impl Reader {
         }
     }
 }
+
+/// `1 file`, `2 files`.
+fn counted(count: usize, one: &str, several: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { several })
+}
+
+#[cfg(test)]
+#[path = "reload_tests.rs"]
+mod tests;

@@ -57,8 +57,8 @@ impl std::fmt::Display for FeedFault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Broken(reason) => f.write_str(reason),
-            Self::Shrunken { before, now } => write!(f, "has {now} entries, and had {before}"),
-            Self::Gone { before } => write!(f, "is gone, and had {before} entries"),
+            Self::Shrunken { before, now } => write!(f, "{now} of {before} entries are left"),
+            Self::Gone { before } => write!(f, "is gone, with {before} entries"),
             Self::Changing => f.write_str("was written while it was read, again and again"),
             Self::ReadOnce => f.write_str("is no file, and cannot be read again"),
         }

@@ -19,4 +19,6 @@ mod floods;
 mod layers;
 mod output;
 mod records;
+mod reloading;
 mod summary;
+mod swap;
