@@ -1,9 +1,9 @@
 //! Large tables in a file instead of memory, for those who will exchange them while they are asked.
 //!
-//! Until the new set is in force the old one must be there too. What was read from text would then stand in memory twice.
-//! So its tables are written down as they are, in the form of a compiled file, and mapped: the system can give their
-//! memory to others and read them again. The file loses its name before anything is written, so that nobody else opens it and
-//! nothing of it is left behind.
+//! Until the new set is in force the old one must be there too. What was read from text would then stand in memory
+//! twice. So its tables are written down as they are, in the form of a compiled file, and mapped: the system can give
+//! their memory to others and read them again. The file loses its name before anything is written, so that nobody else
+//! opens it and nothing of it is left behind.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter};

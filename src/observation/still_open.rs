@@ -2,8 +2,8 @@
 //!
 //! Whether anybody lists the ends of a flow is asked when it begins, and its beginning is told once. When other
 //! indicators come, a flow that goes on has been told to those before only. So each such flow is asked about and told
-//! once more at its next packet, or at its end where none comes. No flow is touched before: the hand-over costs the same
-//! whatever stands in the table.
+//! once more, at its next packet or, where none comes, at its end. No flow is touched before: the hand-over costs the
+//! same whatever stands in the table.
 
 use std::sync::Arc;
 

@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use crate::{
     cases::of_type,
+    determinism::{assert_same, damaged},
     frames::{
         ACK, FIN, PSH, SYN, Timed, batch, client_hello, connection, dns_answer, dns_question, pcap, read,
         tcp, udp, write,
@@ -193,6 +194,31 @@ fn the_same_lists_again_change_nothing() {
         if without != with {
             let differing = without.lines().zip(with.lines()).find(|(one, other)| one != other);
             panic!("records {records}, screens {screens}: {differing:#?}");
+        }
+    }
+}
+
+/// Borders every 2,048 frames of damaged traffic, between indicators and none: whoever reads them, by whichever way.
+#[test]
+fn threads_and_short_cuts_change_nothing_across_borders() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = [write(folder.path(), "damaged.pcap", &pcap(&damaged()))];
+    let lists = [Arc::new(load_builtin()), knowledge(NOTHING)];
+    for records in [true, false] {
+        let run = |threads, shortcuts| {
+            let mut batches = 0;
+            let replay = Replay { threads, records, shortcuts };
+            replay.with_turns(Arc::clone(&lists[0]), &file, &mut || {
+                batches += 1;
+                Some(turn(batches, &lists[batches % 2]))
+            })
+        };
+        let reference = run(1, false).text;
+        let executed = reference.matches("\"executed\"").count();
+        assert!(executed > 0 && reference.matches("\"health\"").count() > 4);
+        for (threads, shortcuts) in [(1, true), (3, true), (3, false)] {
+            let found = run(threads, shortcuts).text;
+            assert_same(&reference, &found, &format!("{threads} threads, {shortcuts}, records {records}"));
         }
     }
 }
