@@ -2,14 +2,22 @@
 //!
 //! Times on a busy machine vary; `scripts/instructions.py` counts instructions, which do not.
 
-use std::{fs, io::Write as _, net::IpAddr, path::Path};
+use std::{fs, io::Write as _, net::IpAddr, path::Path, sync::Arc};
 
 use callhome::{
+    address::AddressWords,
+    asset::Assets,
     decode::{DecodeOptions, LinkType, Tenant, Transport, decode},
+    detect::Detection,
+    engine::{Analysis, AnalysisOptions, Border, Generation, Reload, Turn},
+    event::EventOptions,
     flow::{Direction, Endpoint, Flow, FlowKey, FlowTable, TcpTracker},
-    indicator::{Knowledge, Loader},
+    indicator::{AsOf, Knowledge, Loader},
+    limits,
+    names::Names,
+    observation::{Observer, ObserverOptions, QuietDns, QuietHead},
     protocol::{
-        dns::{Message, NameBuf, Outline},
+        dns::{Message, Name, NameBuf, Outline},
         tls::TlsStream,
     },
     source::Timeline,
@@ -209,5 +217,57 @@ fn client_hello(bencher: Bencher<'_, '_>) {
             TlsStream::default().push(Direction::ToServer, hello, &mut events);
             black_box(events);
         }
+    });
+}
+
+/// Going over to other indicators: what a worker and detection do between two batches of frames.
+#[divan::bench]
+fn hand_over(bencher: Bencher<'_, '_>) {
+    let lists = [Arc::new(knowledge(1_000_000)), Arc::new(knowledge(1_000_000))];
+    let options = AnalysisOptions {
+        assets: Assets::default(),
+        as_of: AsOf::Packet,
+        records: false,
+        events: EventOptions::default(),
+        screen: true,
+    };
+    let mut analysis = Analysis::new(Arc::clone(&lists[0]), options, None);
+    let mut observer = Observer::new(ObserverOptions::default()).with_screen(Arc::clone(&lists[0]) as _);
+    let mut number = 1;
+    bencher.bench_local(|| {
+        number += 1;
+        let knowledge = Arc::clone(&lists[number as usize % 2]);
+        observer.begin_generation(Some(Arc::clone(&knowledge) as _));
+        let reloads = vec![Reload::Taken(Generation { number, knowledge })];
+        let border = Border { turn: Turn { reloads, ..Turn::default() }, first: None };
+        analysis.turn(&border).expect("no events");
+    });
+}
+
+/// What each batch of frames costs besides, until all names that are known have been looked at again.
+#[divan::bench]
+fn look_again(bencher: Bencher<'_, '_>) {
+    let knowledge = Arc::new(knowledge(1_000_000));
+    let mut names = Names::default();
+    for number in 0..limits::NAMES as u32 {
+        let about = QuietHead {
+            time: Timestamp::default(),
+            tenant: Tenant::default(),
+            client: AddressWords::v4(0x0a00_0000 | number % 5_000),
+            server: AddressWords::v4(0x0a00_0035),
+            is_response: true,
+        };
+        let name = NameBuf::from_text(format!("www.site{number}.com").as_bytes()).expect("a name");
+        let name: Name<'_> = name.as_name();
+        names.learn_quiet(&QuietDns { about: &about, name, addresses: &[(AddressWords::v4(number), 300)] });
+    }
+    let mut detection = Detection::new(Arc::clone(&knowledge), AsOf::Packet);
+    let mut calls = 0;
+    bencher.bench_local(|| {
+        if calls % 256 == 0 {
+            detection.begin_generation(Arc::clone(&knowledge));
+        }
+        calls += 1;
+        detection.look_again(&names);
     });
 }

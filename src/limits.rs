@@ -82,6 +82,14 @@ pub const CERTIFICATES: usize = 8;
 /// Subject alternative names of one certificate that are kept.
 pub const CERTIFICATE_NAMES: usize = 256;
 
+// ---- indicators --------------------------------------------------------------------------------
+
+/// Entries of an indicator file from which on a reload is refused that brings less than half of them: a feed that
+/// shrinks so is more likely broken than meant.
+pub const FEED_ENTRIES: usize = 100;
+/// What became of reloads that nobody has told of yet, because no packet came; older ones are counted only.
+pub const UNTOLD_RELOADS: usize = 16;
+
 // ---- detection ---------------------------------------------------------------------------------
 
 /// (client, address) pairs whose name is remembered.

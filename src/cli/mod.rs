@@ -1,6 +1,7 @@
 //! The command line: one file per command.
 
 mod indicators;
+mod loading;
 mod replay;
 
 use std::process::ExitCode;

@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, IsTerminal, Write},
+    os::unix::fs::FileTypeExt,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::{
@@ -12,13 +13,13 @@ use std::{
 
 use clap::{Args, ValueEnum};
 
-use super::{FAILED, FOUND, NOTHING_FOUND, indicators::check_loaded, now, say, terminal_style};
+use super::{FAILED, FOUND, NOTHING_FOUND, loading::Loading, now, say, terminal_style};
 use crate::{
     config::Config,
     decode::DecodeOptions,
-    engine::{Analysis, AnalysisOptions, Finished, PipelineOptions, blindness, run},
+    engine::{Analysis, AnalysisOptions, Finished, PipelineOptions, blindness, run_with_turns},
     event::EventOptions,
-    indicator::{AsOf, IndicatorPath, Knowledge, Loader, Severity},
+    indicator::{AsOf, IndicatorPath, Severity},
     observation::ObserverOptions,
     output::{EventSink, OutputError},
     report::{self, Progress, ProgressState, Style, Summary},
@@ -34,6 +35,9 @@ pub struct ReplayArguments {
     /// Indicator file or directory, as PATH or FORMAT:PATH; repeatable [default: the built-in packs]
     #[arg(long, value_name = "PATH")]
     indicators: Vec<IndicatorPath>,
+    /// Read the indicators again whenever their files have changed, not only at SIGHUP; for - and pipes
+    #[arg(long)]
+    reload_indicators: bool,
     /// Settings file
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -104,7 +108,7 @@ fn try_replay(arguments: &ReplayArguments) -> Result<u8, String> {
         Some(path) => Config::load(path).map_err(|error| error.to_string())?,
         None => Config::default(),
     };
-    let knowledge = load_knowledge(arguments, &config)?;
+    let (knowledge, reloads) = loading(arguments, &config)?.start()?;
     let mut timeline = Timeline::open(&arguments.paths);
     let mut sink = open_sink(arguments, &timeline).map_err(|error| error.to_string())?;
     let options = AnalysisOptions {
@@ -114,11 +118,12 @@ fn try_replay(arguments: &ReplayArguments) -> Result<u8, String> {
         events: EventOptions { community_id_seed: Some(config.community_id_seed) },
         screen: true,
     };
-    let mut analysis = Analysis::new(Arc::new(knowledge), options, sink.as_mut());
+    let mut analysis = Analysis::new(knowledge, options, sink.as_mut());
     let pipeline = pipeline_options(arguments, &config);
 
     let progress = show_progress(&timeline, &pipeline.packets);
-    let outcome = run(&mut timeline, &pipeline, &mut analysis).map_err(|error| error.to_string());
+    let outcome = run_with_turns(&mut timeline, &pipeline, &mut analysis, &mut || reloads.turn());
+    let outcome = outcome.map_err(|error| error.to_string());
     progress.finish();
     let mut finished = outcome?;
     analysis.finish(&mut finished).map_err(|error| error.to_string())?;
@@ -223,7 +228,7 @@ fn summary_text(
 }
 
 /// Counters that a person may want to see at once; the statistics have all of them.
-const SHOWN_COUNTERS: [&str; 12] = [
+const SHOWN_COUNTERS: [&str; 13] = [
     "ipv4.invalid_checksum",
     "tcp.invalid_checksum",
     "udp.invalid_checksum",
@@ -236,6 +241,7 @@ const SHOWN_COUNTERS: [&str; 12] = [
     "incident.unlisted",
     "flow.evicted",
     "names.evicted",
+    "indicators.reload_failures",
 ];
 
 fn summary_to_stderr(arguments: &ReplayArguments) -> bool {
@@ -259,20 +265,26 @@ fn print_summary(arguments: &ReplayArguments, text: &str) {
     };
 }
 
-/// The shipped packs or the given ones; the baseline (allow list, registries, sinkholes) always.
-fn load_knowledge(arguments: &ReplayArguments, config: &Config) -> Result<Knowledge, String> {
-    let mut loader = Loader::default();
+/// Which indicators are loaded, and whether they are read again without being told to.
+fn loading(arguments: &ReplayArguments, config: &Config) -> Result<Loading, String> {
     let configured = config.indicators.as_deref().unwrap_or_default();
     let paths = if arguments.indicators.is_empty() { configured } else { &arguments.indicators };
-    if paths.is_empty() {
-        loader.builtin();
-    } else {
-        loader.builtin_baseline();
-        paths.iter().for_each(|path| loader.located(path));
+    let is_pipe = |path: &PathBuf| path.metadata().is_ok_and(|metadata| metadata.file_type().is_fifo());
+    let is_live = arguments.paths.iter().any(|path| is_standard_stream(path) || is_pipe(path));
+    let watched = arguments.reload_indicators;
+    if watched && !is_live {
+        return Err(
+            "--reload-indicators is for traffic as it comes, from - or a pipe: what is read from files \
+                    must not depend on when that is done"
+                .to_owned(),
+        );
     }
-    let knowledge = loader.finish();
-    check_loaded(&knowledge.report)?;
-    Ok(knowledge)
+    if watched && paths.iter().all(IndicatorPath::is_builtin) {
+        return Err(
+            "--reload-indicators: the indicators are built in; name files with --indicators".to_owned()
+        );
+    }
+    Ok(Loading { paths: paths.to_vec(), is_live, watched })
 }
 
 fn as_of(argument: AsOfArgument) -> AsOf {

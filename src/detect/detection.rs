@@ -95,6 +95,19 @@ impl Detection {
         Self { screens: false, ..self }
     }
 
+    /// Goes over to other indicators, between two batches of observations. What was told before stays known: of which
+    /// flow and machine, how often, in which rhythm; claims and signatures are the same if their values are.
+    pub fn begin_generation(&mut self, knowledge: Arc<Knowledge>) {
+        self.knowledge = knowledge;
+        self.hosts = Hosts::default();
+        self.led_there.begin_generation();
+    }
+
+    /// Goes on looking at the names that were known when other indicators came, a part of them at each call.
+    pub fn look_again(&mut self, names: &Names) {
+        self.led_there.look_again(names, |name| self.knowledge.indicators.may_list_name(name));
+    }
+
     /// What became of candidates so far.
     pub fn counters(&self) -> DetectionCounters {
         let tables = [self.flow_rungs.evicted(), self.lookups.evicted(), self.rates.evicted()];
@@ -142,12 +155,14 @@ impl Detection {
         self.candidates = candidates;
     }
 
-    /// Whether it is a flow's beginning, exchange or end, and nothing can be said of that.
+    /// Whether it is a flow's beginning, exchange, going on or end, and nothing can be said of that.
     #[inline]
     pub fn is_quiet(&self, observation: &Observation<'_>, assets: &Assets, names: &Names) -> bool {
-        if !self.screens
-            || !matches!(observation.seen, Seen::FlowOpened(_) | Seen::Exchange(_) | Seen::FlowClosed(_))
-        {
+        let is_of_flow = matches!(
+            observation.seen,
+            Seen::FlowOpened(_) | Seen::Exchange(_) | Seen::StillOpen(_) | Seen::FlowClosed(_)
+        );
+        if !self.screens || !is_of_flow {
             return false;
         }
         let names = self.led_there.may_hold(&observation.head.flow).then_some(names);

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     flow::TcpState,
     indicator::{AsOf, ClaimId, Kind, Rung, Severity},
-    observation::{DnsSeen, DnsService, FirstPacket, FlowClosed, Observation, Seen},
+    observation::{DnsSeen, DnsService, FirstPacket, FlowClosed, Observation, Seen, StillOpen},
     protocol::{
         dns::{Name, NameBuf, NameScratch, RData, Section},
         http, tls,
@@ -97,6 +97,7 @@ pub fn propose(
     match &observation.seen {
         Seen::FlowOpened(first) => proposals.flow_opened(*first),
         Seen::Exchange(first) => proposals.exchange(*first),
+        Seen::StillOpen(seen) => proposals.still_open(*seen),
         Seen::Dns(dns) if dns.service == DnsService::Dns => proposals.dns(dns),
         Seen::TlsClient(hello) => proposals.tls(hello, Application::Tls(Arc::clone(hello)), "tls"),
         Seen::Quic(quic) => proposals.tls(&quic.hello, Application::Quic(Arc::clone(quic)), "quic"),
@@ -148,6 +149,20 @@ impl Proposals<'_, '_> {
 
     fn exchange(&mut self, first: FirstPacket) {
         self.flow(first, Rung::Contacted, |_| "data both ways with".to_owned(), false);
+    }
+
+    /// A flow that began under earlier indicators is told as far as it came. What those have told of it is only
+    /// repeated by that.
+    fn still_open(&mut self, seen: StillOpen) {
+        let before = self.out.len();
+        if seen.exchanged {
+            self.exchange(seen.opened);
+        } else {
+            self.flow_opened(seen.opened);
+        }
+        for candidate in self.out.get_mut(before..).unwrap_or_default() {
+            candidate.why.push(format!("it began at {}, under earlier indicators", seen.first.rfc3339()));
+        }
     }
 
     /// A flow with a remote side that is listed by its address, or by the name that led there.

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use super::pipeline::Finished;
+use super::{
+    pipeline::Finished,
+    turn::{Border, Generation, Reload, ReloadCounts, named},
+};
 use crate::{
     asset::Assets,
     detect::{Detection, DetectionCounters, Finding, Telling},
-    event::{self, EventOptions, IncidentAction, Records},
+    event::{self, EventOptions, IncidentAction, IndicatorsState, Records},
     flow::TcpState,
     incident::{Change, Incident, Incidents, Visibility},
     indicator::{AsOf, Knowledge},
@@ -97,6 +100,9 @@ pub struct Analysis<'s> {
     seen: Seen,
     observations: u64,
     last: Timestamp,
+    /// The number of the generation of indicators that is in force.
+    generation: u64,
+    reloads: ReloadCounts,
 }
 
 impl<'s> Analysis<'s> {
@@ -120,6 +126,8 @@ impl<'s> Analysis<'s> {
             seen: Seen::default(),
             observations: 0,
             last: Timestamp::MIN,
+            generation: 1,
+            reloads: ReloadCounts::default(),
         }
     }
 
@@ -129,12 +137,44 @@ impl<'s> Analysis<'s> {
         (self.screen && self.records.is_none()).then(|| Arc::clone(&self.knowledge))
     }
 
+    /// Does and tells what a turn brings, before the observations of the batch of frames behind the border.
+    ///
+    /// # Errors
+    /// When events cannot be written any more.
+    pub fn turn(&mut self, border: &Border) -> Result<(), OutputError> {
+        self.reloads = border.turn.counts;
+        for reload in &border.turn.reloads {
+            let refusal = match reload {
+                Reload::Taken(Generation { number, knowledge }) => {
+                    self.generation = *number;
+                    self.knowledge = Arc::clone(knowledge);
+                    self.detection.begin_generation(Arc::clone(knowledge));
+                    None
+                }
+                Reload::Refused(refusal) => Some(refusal),
+            };
+            let (files, entries) = named(&self.knowledge.report);
+            let state = IndicatorsState { generation: self.generation, files, entries, refusal };
+            let (packet, time) = match border.first {
+                Some((packet, time)) => (Some(packet), time),
+                None => (None, self.last.max(Timestamp::default())),
+            };
+            if let Some(sink) = &mut self.sink {
+                sink.write(&event::indicators(time, packet, &state))?;
+                // Whoever asked for it waits for the answer.
+                sink.flush()?;
+            }
+        }
+        Ok(())
+    }
+
     /// Takes the observations of one batch of frames, one batch from each worker.
     ///
     /// # Errors
     /// When events cannot be written any more; what was taken stays taken.
     pub fn take(&mut self, batches: &[ObservationBatch]) -> Result<(), OutputError> {
         let mut result = Ok(());
+        self.detection.look_again(&self.names);
         for batch in batches {
             self.names.prefetch(batch.quiet_messages());
             self.visibility.prefetch(batch.quiet_messages());
@@ -180,8 +220,8 @@ impl<'s> Analysis<'s> {
         out.result
     }
 
-    /// Whether it is a flow's beginning, exchange or end of which there is nothing to detect, or nothing that anybody
-    /// detects anything by.
+    /// Whether it is a flow's beginning, exchange, going on or end of which there is nothing to detect, or nothing that
+    /// anybody detects anything by.
     #[inline]
     fn is_quiet(&self, observation: &Observation<'_>) -> bool {
         let is_unlisted_flow =
@@ -220,6 +260,7 @@ impl<'s> Analysis<'s> {
             // They name nothing, and are most of what is not quiet.
             observation::Seen::FlowOpened(_)
             | observation::Seen::Exchange(_)
+            | observation::Seen::StillOpen(_)
             | observation::Seen::FlowClosed(_) => false,
             _ => {
                 self.names.learn(observation);
@@ -310,6 +351,9 @@ impl<'s> Analysis<'s> {
             ("names.evicted", self.names.evicted()),
             ("machines.active", self.visibility.machines() as u64),
             ("machines.evicted", self.visibility.evicted()),
+            ("indicators.generation", self.generation),
+            ("indicators.reloads", self.reloads.taken),
+            ("indicators.reload_failures", self.reloads.refused),
         ]
     }
 }

@@ -10,7 +10,10 @@ use std::{
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::analysis::Analysis;
+use super::{
+    analysis::Analysis,
+    turn::{Border, Turn, Turns},
+};
 use crate::{
     observation::{ObservationBatch, Observer, ObserverOptions, Shares, add_counters},
     output::OutputError,
@@ -63,6 +66,20 @@ pub fn run(
     options: &PipelineOptions,
     analysis: &mut Analysis<'_>,
 ) -> Result<Finished, PipelineError> {
+    run_with_turns(timeline, options, analysis, &mut || None)
+}
+
+/// The same, with indicators that may be exchanged between batches of frames: `turns` is asked when a batch has been
+/// read, and at the end. What it gives is in force for all workers and for `analysis` from that batch on.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_with_turns(
+    timeline: &mut Timeline,
+    options: &PipelineOptions,
+    analysis: &mut Analysis<'_>,
+    turns: &mut Turns<'_>,
+) -> Result<Finished, PipelineError> {
     let shards = options.threads.max(1);
     let worker = |shard: usize| {
         let (shard, shards) = (shard as u64, shards as u64);
@@ -72,12 +89,12 @@ pub fn run(
             Some(knowledge) => observer.with_screen(knowledge),
             None => observer,
         };
-        Ok(Worker { observer, filter })
+        Ok(Worker { observer, filter, screens: analysis.screen().is_some() })
     };
     let mut workers = (0..shards).map(worker).collect::<Result<Vec<_>, FilterError>>()?;
     match workers.as_mut_slice() {
-        [only] => Ok(alone(timeline, only, &options.packets, analysis)?),
-        _ => Ok(together(timeline, workers, options, analysis)?),
+        [only] => Ok(alone(timeline, only, &options.packets, analysis, turns)?),
+        _ => Ok(together(timeline, workers, options, analysis, turns)?),
     }
 }
 
@@ -85,11 +102,20 @@ pub fn run(
 struct Worker {
     observer: Observer,
     filter: Option<Filter>,
+    /// Whether the observer asks the indicators, see [`Analysis::screen`].
+    screens: bool,
 }
 
 impl Worker {
     fn observe(&mut self, frames: &FrameBatch, shares: Option<&Shares>, out: &mut ObservationBatch) {
         self.observer.observe(frames, shares, self.filter.as_mut(), out);
+    }
+
+    fn turn(&mut self, turn: &Turn) {
+        if let Some(generation) = turn.generation() {
+            let screen = self.screens.then(|| Arc::clone(&generation.knowledge) as _);
+            self.observer.begin_generation(screen);
+        }
     }
 
     fn finished(&self) -> Finished {
@@ -103,14 +129,23 @@ fn alone(
     worker: &mut Worker,
     packets: &AtomicU64,
     analysis: &mut Analysis<'_>,
+    turns: &mut Turns<'_>,
 ) -> Result<Finished, OutputError> {
     let mut batch = [ObservationBatch::default()];
     while let Some(frames) = timeline.next_batch() {
         packets.fetch_add(frames.len() as u64, Ordering::Relaxed);
+        if let Some(border) = border(turns, Some(&frames)) {
+            worker.turn(&border.turn);
+            analysis.turn(&border)?;
+        }
         let [observations] = &mut batch;
         observations.clear();
         worker.observe(&frames, None, observations);
         analysis.take(&batch)?;
+    }
+    if let Some(border) = border(turns, None) {
+        worker.turn(&border.turn);
+        analysis.turn(&border)?;
     }
     loop {
         let [observations] = &mut batch;
@@ -123,8 +158,23 @@ fn alone(
     }
 }
 
-/// A batch of frames and whose they are.
-type SharedFrames = (FrameBatch, Shares);
+/// What is to be done before the first of `frames`, or at the end of input.
+fn border(turns: &mut Turns<'_>, frames: Option<&FrameBatch>) -> Option<Border> {
+    let first = frames.and_then(|frames| frames.frames().next());
+    Some(Border { turn: turns()?, first: first.map(|frame| (frame.number, frame.time)) })
+}
+
+/// A batch of frames for all workers.
+struct SharedFrames {
+    frames: FrameBatch,
+    /// Whose they are.
+    shares: Shares,
+    /// What comes before them.
+    border: Option<Arc<Border>>,
+}
+
+/// What a worker makes of a batch of frames, with what came before it.
+type Answer = (ObservationBatch, Option<Arc<Border>>);
 
 /// A reader, several workers, and detection in this thread.
 fn together(
@@ -132,6 +182,7 @@ fn together(
     workers: Vec<Worker>,
     options: &PipelineOptions,
     analysis: &mut Analysis<'_>,
+    turns: &mut Turns<'_>,
 ) -> Result<Finished, OutputError> {
     let sharing = ObserverOptions { shards: workers.len() as u64, ..options.observer };
     let packets = &options.packets;
@@ -148,12 +199,19 @@ fn together(
             running.push(scope.spawn(move || work(worker, &frames_in, &observations_out, &recycle_in)));
         }
         scope.spawn(move || {
-            while let Some(frames) = timeline.next_batch() {
+            loop {
+                let frames = timeline.next_batch();
+                let border = border(turns, frames.as_ref()).map(Arc::new);
+                let is_last = frames.is_none();
+                if is_last && border.is_none() {
+                    return;
+                }
+                let frames = frames.unwrap_or_default();
                 packets.fetch_add(frames.len() as u64, Ordering::Relaxed);
                 let shares = Shares::of(&frames, &sharing);
-                let frames = Arc::new((frames, shares));
+                let frames = Arc::new(SharedFrames { frames, shares, border });
                 // A worker that is gone cannot be served: detection has stopped.
-                if to_workers.iter().any(|worker| worker.send(Arc::clone(&frames)).is_err()) {
+                if to_workers.iter().any(|worker| worker.send(Arc::clone(&frames)).is_err()) || is_last {
                     return;
                 }
             }
@@ -161,12 +219,16 @@ fn together(
         let mut result = Ok(());
         loop {
             // Every worker answers every batch of frames with one of observations, in order.
-            let round: Vec<ObservationBatch> =
-                from_workers.iter().filter_map(|(batches, _)| batches.recv().ok()).collect();
+            let answers = from_workers.iter().filter_map(|(answers, _)| answers.recv().ok());
+            let (round, mut borders): (Vec<_>, Vec<_>) = answers.unzip();
             if round.is_empty() {
                 break;
             }
-            result = analysis.take(&round);
+            // All of them answer the same frames.
+            result = borders.pop().flatten().map_or(Ok(()), |border| analysis.turn(&border));
+            if result.is_ok() {
+                result = analysis.take(&round);
+            }
             if result.is_err() {
                 break;
             }
@@ -194,7 +256,7 @@ fn together(
 fn work(
     mut worker: Worker,
     frames: &Receiver<Arc<SharedFrames>>,
-    observations: &Sender<ObservationBatch>,
+    observations: &Sender<Answer>,
     recycled: &Receiver<ObservationBatch>,
 ) -> Finished {
     let fresh = || {
@@ -204,9 +266,12 @@ fn work(
     };
     for batch in frames {
         let mut out = fresh();
-        let (frames, shares) = &*batch;
+        let SharedFrames { frames, shares, border } = &*batch;
+        if let Some(border) = border {
+            worker.turn(&border.turn);
+        }
         worker.observe(frames, Some(shares), &mut out);
-        if observations.send(out).is_err() {
+        if observations.send((out, border.clone())).is_err() {
             return worker.finished();
         }
     }
@@ -214,7 +279,7 @@ fn work(
         let mut out = fresh();
         let has_more = worker.observer.finish(&mut out);
         // If detection has stopped, nobody reads the end.
-        if observations.send(out).is_err() || !has_more {
+        if observations.send((out, None)).is_err() || !has_more {
             return worker.finished();
         }
     }

@@ -5,6 +5,7 @@
 //! | `alert` | [`alert()`] | a detector found something |
 //! | `incident` | [`incident()`] | an asset's verdict was made, grew or was closed |
 //! | `dns`, `mdns`, `tls`, `quic`, `http`, `flow` | [`Records`] | plain traffic, with `--records` |
+//! | `health` | [`indicators()`] | something about the sensor itself changed: its indicators |
 //! | `stats` | [`stats()`] | all counters |
 //!
 //! `docs/event.schema.json` says which fields each of them has. What EVE has no place for stands in one
@@ -27,6 +28,7 @@ mod eve;
 mod flow;
 mod http;
 mod incident;
+mod indicators;
 mod line;
 mod open_flows;
 mod records;
@@ -35,6 +37,7 @@ mod tls;
 
 pub use alert::alert;
 pub use incident::{IncidentAction, incident};
+pub use indicators::{IndicatorsState, indicators};
 pub use records::{Records, RecordsCounters};
 pub use stats::stats;
 

@@ -104,7 +104,11 @@ impl Records {
         let head = observation.head;
         match &observation.seen {
             // Nothing is screened where records are written.
-            Seen::FlowOpened(_) | Seen::Exchange(_) | Seen::UnlistedHello(_) | Seen::UnreadAnswer => {}
+            Seen::FlowOpened(_)
+            | Seen::Exchange(_)
+            | Seen::StillOpen(_)
+            | Seen::UnlistedHello(_)
+            | Seen::UnreadAnswer => {}
             Seen::Dns(seen) => self.dns(head, seen, out),
             Seen::TlsClient(hello) => {
                 // Of the two hellos around a HelloRetryRequest the first is kept: it is the client's own.

@@ -17,7 +17,7 @@ use super::signature_table::Signatures;
 #[derive(Debug, Default)]
 pub(super) struct IndicatorsBuilder {
     /// What is complete: compiled files, and what was read from text before one.
-    segments: Vec<Segment>,
+    pub(super) segments: Vec<Segment>,
     /// What is read from text.
     current: SegmentBuilder,
     signatures: Vec<Signature>,

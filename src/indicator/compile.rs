@@ -40,6 +40,16 @@ impl Compiled {
         Self { report, segment, sources }
     }
 
+    /// What will be a segment of its own.
+    pub(super) fn of_segment(segment: Segment) -> Self {
+        Self::new(LoadReport::default(), segment, Vec::new())
+    }
+
+    /// The claims again.
+    pub(super) fn into_segment(self) -> Segment {
+        self.segment
+    }
+
     /// How many claims there are.
     pub fn claims(&self) -> usize {
         self.segment.claims.len()

@@ -44,6 +44,11 @@ impl Bytes {
         Self { owned: Vec::new(), mapped: Some((file, range)) }
     }
 
+    /// Whether it is a part of a file.
+    pub(super) fn is_mapped(&self) -> bool {
+        self.mapped.is_some()
+    }
+
     /// The bytes to be changed; those of a file are copied first.
     #[inline]
     pub(super) fn to_mut(&mut self) -> &mut Vec<u8> {

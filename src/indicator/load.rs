@@ -368,7 +368,7 @@ fn format_of_head(file: &str, head: &[u8]) -> Option<Format> {
 }
 
 /// The file `path`, or the files below it, sorted.
-fn files_of(path: &Path) -> Result<Vec<PathBuf>, (PathBuf, std::io::Error)> {
+pub(super) fn files_of(path: &Path) -> Result<Vec<PathBuf>, (PathBuf, std::io::Error)> {
     if !fs::metadata(path).map_err(|error| (path.to_owned(), error))?.is_dir() {
         return Ok(vec![path.to_owned()]);
     }

@@ -2,15 +2,18 @@
 
 mod answers;
 mod index;
+mod packed;
 mod pairs;
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, ops::Range, sync::Arc};
 
 pub use answers::{addresses_of_answer, addresses_of_outline};
 
-use pairs::{Pair, PairTable};
+use packed::Pair;
+use pairs::PairTable;
 
 use crate::{
+    address::AddressWords,
     decode::Tenant,
     limits,
     observation::{DnsService, Observation, QuietDns, QuietHead, Seen},
@@ -82,6 +85,19 @@ impl From<Named<'_>> for NamedBy {
     fn from(named: Named<'_>) -> Self {
         Self { name: named.name.to_lower_text().into(), source: named.source }
     }
+}
+
+/// Whom a name led where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Led<'a> {
+    /// Whose network.
+    pub tenant: Tenant,
+    /// Who was led.
+    pub client: AddressWords,
+    /// Where to.
+    pub address: AddressWords,
+    /// By which name.
+    pub name: Name<'a>,
 }
 
 /// The names that led clients to addresses; at most [`limits::NAMES`] pairs, those longest not learned go first.
@@ -189,6 +205,22 @@ impl Names {
         time: Timestamp,
     ) -> Option<Named<'_>> {
         self.pairs.get(&Pair { tenant, client: client.into(), address: address.into() }, time)
+    }
+
+    /// What is known at these of the [`Names::places`], also what holds no longer but was not yet put out. What is
+    /// learned later may stand at any place.
+    pub fn led(&self, places: Range<usize>) -> impl Iterator<Item = Led<'_>> {
+        self.pairs.all(places).map(|(Pair { tenant, client, address }, name)| Led {
+            tenant,
+            client,
+            address,
+            name,
+        })
+    }
+
+    /// How many places for names there are so far.
+    pub fn places(&self) -> usize {
+        self.pairs.places()
     }
 
     /// How many pairs are known.

@@ -3,113 +3,20 @@
 //! Nearly every DNS answer puts an entry in, and few are ever asked for. So an entry costs one place in a ring
 //! and one in an index, each a cache line, and no memory of its own unless the name is long.
 
-use std::hash::BuildHasher;
+use std::{hash::BuildHasher, ops::Range};
 
 use foldhash::fast::RandomState;
 
 use super::{
     NameSource, Named,
     index::{RingIndex, Spot, Window},
+    packed::{Packed, Pair},
 };
-use crate::{
-    address::AddressWords, decode::Tenant, flow::WordHash, huge_pages, prefetch, protocol::dns::Name,
-    time::Timestamp,
-};
+use crate::{huge_pages, prefetch, protocol::dns::Name, time::Timestamp};
 
 /// Bytes of pair and name that an entry holds itself, besides the pair's first word, which makes it one cache
 /// line. Nearly all of IPv4 fit.
 const INLINE: usize = 44;
-/// Bytes of the longest pair: a tenant, two addresses of IPv6. With some to fill the last word.
-const PAIR: usize = 9 + 32 + 7;
-/// Bytes of a pair's first word.
-const WORD: usize = 8;
-
-/// Who asks about whom.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Pair {
-    pub tenant: Tenant,
-    pub client: AddressWords,
-    pub address: AddressWords,
-}
-
-/// A pair in as few bytes as tell it from every other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Packed {
-    /// What follows: whether each address is IPv6, and whether a tenant comes first, unless it is the default one.
-    mark: u8,
-    first: u64,
-    /// What the first word has no room for, of which `length` bytes count: nothing of IPv4 and the default tenant.
-    rest: [u8; PAIR - WORD],
-    length: u8,
-}
-
-impl Packed {
-    #[inline]
-    fn of(pair: &Pair) -> Self {
-        let (Some(client), true) = (pair.client.v4_bits(), pair.tenant.is_default()) else {
-            return Self::of_any(pair);
-        };
-        let client = u64::from(client) << 32;
-        let mut rest = [0; PAIR - WORD];
-        match pair.address.v4_bits() {
-            Some(address) => Self { mark: 0, first: client | u64::from(address), rest, length: 0 },
-            None => {
-                let bits = pair.address.bits();
-                // Twelve bytes, and zeros above them.
-                let (low, high) = (bits as u64, bits >> 64 & 0xffff_ffff);
-                let (words, _) = rest.as_chunks_mut::<8>();
-                words.iter_mut().zip([low, high as u64]).for_each(|(to, word)| *to = word.to_le_bytes());
-                Self { mark: 2, first: client | (bits >> 96) as u64, rest, length: 12 }
-            }
-        }
-    }
-
-    /// Of a tenant, or of a client that has an address of IPv6.
-    #[cold]
-    fn of_any(pair: &Pair) -> Self {
-        let (mut bytes, mut length) = ([0; PAIR], 0);
-        let mut push = |more: &[u8]| {
-            if let Some(room) = bytes.get_mut(length..length + more.len()) {
-                room.copy_from_slice(more);
-                length += more.len();
-            }
-        };
-        if !pair.tenant.is_default() {
-            push(&[pair.tenant.kind as u8]);
-            push(&pair.tenant.key.to_le_bytes());
-        }
-        for address in [pair.client, pair.address] {
-            match address.v4_bits() {
-                Some(bits) => push(&bits.to_be_bytes()),
-                None => push(&address.bits().to_be_bytes()),
-            }
-        }
-        let mark = u8::from(pair.client.is_v6())
-            | u8::from(pair.address.is_v6()) << 1
-            | u8::from(!pair.tenant.is_default()) << 2;
-        let (mut first, mut rest) = ([0; WORD], [0; PAIR - WORD]);
-        let (front, back) = bytes.split_at(WORD);
-        first.copy_from_slice(front);
-        rest.copy_from_slice(back);
-        // All but those that go the short way are longer than the first word.
-        Self { mark, first: u64::from_le_bytes(first), rest, length: length.saturating_sub(WORD) as u8 }
-    }
-
-    #[inline]
-    fn rest(&self) -> &[u8] {
-        self.rest.get(..usize::from(self.length)).unwrap_or_default()
-    }
-
-    #[inline]
-    fn hash(&self, seed: u64) -> u64 {
-        let mut hash = WordHash::from(seed).with(self.first);
-        if self.length > 0 {
-            let words = self.rest.as_chunks::<8>().0.iter().take(usize::from(self.length).div_ceil(8));
-            hash = words.fold(hash, |hash, word| hash.with(u64::from_le_bytes(*word)));
-        }
-        hash.with(u64::from(self.mark)).finish()
-    }
-}
 
 /// Entries in the order in which they were last learned, as far as half the capacity tells; the oldest makes
 /// room for the newest. Which one that is depends on the order of calls only, never on hashes.
@@ -241,6 +148,21 @@ impl PairTable {
     /// Pairs that were put out because the table was full.
     pub(super) fn evicted(&self) -> u64 {
         self.evicted
+    }
+
+    /// How many places are in use, or were.
+    pub(super) fn places(&self) -> usize {
+        self.ring.len()
+    }
+
+    /// The pairs and names that stand at these places.
+    pub(super) fn all(&self, places: Range<usize>) -> impl Iterator<Item = (Pair, Name<'_>)> {
+        let until = places.end.min(self.ring.len());
+        let entries = self.ring.get(places.start..until).unwrap_or_default();
+        entries.iter().filter(|entry| entry.room != Room::Moved).map(|entry| {
+            let rest = entry.bytes(&self.long).get(..usize::from(entry.pair)).unwrap_or_default();
+            (Packed::pair(entry.about & 15, entry.first, rest), entry.name(&self.long))
+        })
     }
 
     /// Asks for the memory that putting in `pair` will touch, before which `before` others are put in.
@@ -384,7 +306,11 @@ impl PairTable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::dns::NameBuf;
+    use crate::{
+        address::AddressWords,
+        decode::{Tenant, TenantKind},
+        protocol::dns::NameBuf,
+    };
 
     fn pair(number: u32) -> Pair {
         let address = AddressWords::v4;
@@ -417,7 +343,7 @@ mod tests {
     #[test]
     fn an_entry_is_a_cache_line_and_packs_what_it_hashes() {
         assert_eq!(size_of::<Entry>(), 64);
-        let tenants = [Tenant::default(), Tenant { kind: crate::decode::TenantKind::Vni, key: 7 }];
+        let tenants = [Tenant::default(), Tenant { kind: TenantKind::Vni, key: 7 }];
         let addresses = [AddressWords::v4(0x7f00_0001), AddressWords::v6(1)];
         let mut seen = Vec::new();
         for tenant in tenants {
@@ -493,5 +419,17 @@ mod tests {
             }
         }
         assert!(table.len() <= CAPACITY);
+        // All of them are met, each once, whatever the parts in which the places are looked at.
+        let parts = (0..table.places()).step_by(9).map(|start| start..start + 9);
+        let mut met: Vec<_> = parts
+            .flat_map(|part| table.all(part))
+            .map(|(pair, name)| (pair.address, name.to_lower_text()))
+            .collect();
+        let address = |(number, name): &(u32, u32)| (AddressWords::v4(*number), name.to_string());
+        let mut expected: Vec<_> = model.written.iter().flatten().map(address).collect();
+        let by_address = |one: &(AddressWords, String)| one.0.words();
+        met.sort_by_key(by_address);
+        expected.sort_by_key(by_address);
+        assert_eq!(met, expected);
     }
 }

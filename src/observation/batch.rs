@@ -6,7 +6,7 @@ use super::{
     tls_told::Told,
     vocabulary::{
         CertificatesSeen, DnsSeen, DnsService, FirstPacket, FlowClosed, Head, HelloSeen, Observation, Order,
-        QuietDns, QuietHead, Seen,
+        QuietDns, QuietHead, Seen, StillOpen,
     },
 };
 use crate::{
@@ -67,6 +67,7 @@ struct Entry {
 enum Stored {
     FlowOpened(FirstPacket),
     Exchange(FirstPacket),
+    StillOpen(StillOpen),
     /// Its place among those that were closed.
     FlowClosed(usize),
     Dns {
@@ -119,13 +120,18 @@ impl ObservationBatch {
         self.push(head, Stored::Exchange(opened));
     }
 
+    /// Adds that a flow goes on under other indicators.
+    pub fn still_open(&mut self, head: Head, seen: StillOpen) {
+        self.push(head, Stored::StillOpen(seen));
+    }
+
     /// Adds a flow's end.
     pub fn flow_closed(&mut self, head: Head, closed: FlowClosed) {
         self.push(head, Stored::FlowClosed(self.closed.len()));
         self.closed.push(closed);
     }
 
-    /// Notes of the flow's beginning, exchange or end that was added last whether it is unlisted, see
+    /// Notes of the observation of a flow that was added last whether it is unlisted, see
     /// [`Observation::is_unlisted`].
     pub(super) fn note_unlisted(&mut self, unlisted: bool) {
         if let Some(entry) = self.entries.last_mut() {
@@ -235,6 +241,7 @@ impl ObservationBatch {
         let seen = match stored {
             Stored::FlowOpened(first) => Seen::FlowOpened(*first),
             Stored::Exchange(opened) => Seen::Exchange(*opened),
+            Stored::StillOpen(seen) => Seen::StillOpen(*seen),
             Stored::FlowClosed(place) => Seen::FlowClosed(self.closed.get(*place)?),
             Stored::UnlistedHello { sni, ech, is_registry } => Seen::UnlistedHello(HelloSeen {
                 sni: sni.as_ref().and_then(|sni| self.bytes(sni)),

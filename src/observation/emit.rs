@@ -7,7 +7,7 @@ use super::{
     screening::Screening,
     tls_told::{KeptHello, Telling, Told},
     tracked::Whose,
-    vocabulary::{DnsService, FirstPacket, FlowClosed, Head, Order},
+    vocabulary::{DnsService, FirstPacket, FlowClosed, Head, Order, StillOpen},
 };
 use crate::{
     flow::{Direction, FiveTuple},
@@ -77,6 +77,14 @@ impl<'b> Emitter<'b> {
         let direction = if roles.swapped { direction.reverse() } else { direction };
         let head = self.head(direction, roles);
         self.batch.exchange(head, opened);
+        self.batch.note_unlisted(self.flow.kind.is_unlisted);
+    }
+
+    /// The flow goes on under other indicators than those that it began under.
+    pub fn still_open(&mut self, direction: Direction, seen: StillOpen, roles: Roles) {
+        let direction = if roles.swapped { direction.reverse() } else { direction };
+        let head = self.head(direction, roles);
+        self.batch.still_open(head, seen);
         self.batch.note_unlisted(self.flow.kind.is_unlisted);
     }
 

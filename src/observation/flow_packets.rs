@@ -36,6 +36,7 @@ impl Observer {
 
         let Some(flow) = ends.likely.and_then(|place| self.flows.get_mut(place)) else { return false };
         if !flow.data.settled
+            || flow.data.generation != self.generation
             || flags & TcpView::ACK == 0
             || flags & !PLAIN != 0
             || flow.key != ends.key
@@ -81,6 +82,9 @@ impl Observer {
         let totals = flow.data.totals.get_mut(direction.index())?;
         totals.packets += 1;
         totals.bytes += u64::from(packet.wire_length);
+        if flow.data.generation != self.generation {
+            self.ask_again(packet, index, out);
+        }
         Some(index)
     }
 
@@ -135,6 +139,7 @@ impl Observer {
                 settled: false,
                 opened,
                 kind: Kind { icmp, is_unlisted },
+                generation: self.generation,
                 sides: Default::default(),
                 inspection: None,
                 datagrams: DatagramInspection::default(),
@@ -161,7 +166,8 @@ impl Observer {
         let direction = flow.direction(packet.ends.from_low);
         let (here, there) = (direction.index(), direction.reverse().index());
         let Flow { key, client_is_low, tcp: connection, data, .. } = flow;
-        let Tracked { totals, exchanged, settled, opened, sides, inspection, datagrams, who, kind } = data;
+        let Tracked { totals, exchanged, settled, opened, sides, inspection, datagrams, who, kind, .. } =
+            data;
         let was_over = connection.is_over();
         let was_opening = connection.is_opening();
         connection.segment(tcp, direction);
@@ -308,15 +314,15 @@ impl Observer {
         packet: u64,
         out: &mut ObservationBatch,
     ) {
+        if self.flows.get(place).is_some_and(|flow| flow.data.generation != self.generation) {
+            self.ask_at_end(place, cause, packet, out);
+        }
         let Some(flow) = self.flows.get_mut(place) else { return };
         let Flow { key, client_is_low, data, tcp, first, last, first_packet, .. } = flow;
         let Tracked { totals, opened, sides, inspection, datagrams, who, kind, .. } = data;
         let whose = Whose { key, client_is_low: *client_is_low, who, kind: *kind };
-        let emitter = match cause {
-            Cause::Timer(due) => Emitter::for_timer(out, whose, due, packet, *first_packet),
-            Cause::Packet(time) => Emitter::for_packet(out, whose, time, packet, 0),
-        };
-        let mut emitter = emitter.screened_by(self.screening.as_mut());
+        let mut emitter =
+            cause.emitter(out, whose, packet, *first_packet).screened_by(self.screening.as_mut());
         if let Some(inspection) = inspection {
             self.holders.update(place, &mut inspection.holding, 0);
         }
@@ -386,6 +392,22 @@ pub(super) enum Cause {
     Timer(Timestamp),
     /// A packet of that time which needs the flow's place.
     Packet(Timestamp),
+}
+
+impl Cause {
+    /// For what the end tells, at packet `packet`, of the flow that began with `first_packet`.
+    pub(super) fn emitter<'b>(
+        self,
+        out: &'b mut ObservationBatch,
+        whose: Whose<'b>,
+        packet: u64,
+        first_packet: u64,
+    ) -> Emitter<'b> {
+        match self {
+            Self::Timer(due) => Emitter::for_timer(out, whose, due, packet, first_packet),
+            Self::Packet(time) => Emitter::for_packet(out, whose, time, packet, 0),
+        }
+    }
 }
 
 /// Bytes that a piece says are missing for good, where their number is known.

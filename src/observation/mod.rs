@@ -15,6 +15,7 @@ mod inspection;
 mod observer;
 mod screening;
 mod shares;
+mod still_open;
 mod tls_told;
 mod tracked;
 mod vocabulary;
@@ -29,5 +30,5 @@ pub use screening::{Asked, HostFacts, Hosts, Screen};
 pub use shares::Shares;
 pub use vocabulary::{
     CertificatesSeen, DnsSeen, DnsService, FirstPacket, FlowClosed, FlowEnd, FlowIdentity, Head, HelloSeen,
-    Observation, Order, QuietDns, QuietHead, Seen, SideTotals,
+    Observation, Order, QuietDns, QuietHead, Seen, SideTotals, StillOpen,
 };

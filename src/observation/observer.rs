@@ -66,6 +66,8 @@ pub struct Observer {
     pub(super) holders: Holders,
     pub(super) spare: Spare,
     pub(super) screening: Option<Screening>,
+    /// Which generation of indicators is asked: how often [`Observer::begin_generation`] was called.
+    pub(super) generation: u32,
     pub(super) counters: Counters,
     /// The latest packet time; it never goes back.
     pub(super) clock: Timestamp,
@@ -102,6 +104,7 @@ impl Observer {
             holders: Holders::new(limits::INSPECTION_BYTES / shards as usize),
             spare: Spare::default(),
             screening: None,
+            generation: 0,
             counters: Counters::default(),
             clock: Timestamp::MIN,
             first: Timestamp::MAX,

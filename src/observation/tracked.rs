@@ -27,6 +27,8 @@ pub struct Tracked {
     pub opened: FirstPacket,
     /// What kind of flow it is.
     pub kind: Kind,
+    /// The generation of indicators that were asked about its ends, see [`super::Observer::begin_generation`].
+    pub generation: u32,
     /// Each side's bytes in order.
     pub sides: [SideStream; 2],
     /// Made at the first payload of a connection: of a flood of SYNs none has any.

@@ -79,8 +79,8 @@ pub struct Observation<'a> {
     pub head: &'a Head,
     /// What.
     pub seen: Seen<'a>,
-    /// Whether it is a flow's beginning, exchange or end, and no claim is about the address of either end, as far as
-    /// whoever told it was asked ([`super::Screen`]).
+    /// Whether it is a flow's beginning, exchange, going on or end, and no claim is about the address of either end, as
+    /// far as whoever told it was asked ([`super::Screen`]).
     pub is_unlisted: bool,
 }
 
@@ -102,6 +102,8 @@ pub enum Seen<'a> {
     FlowOpened(FirstPacket),
     /// Both sides of a flow, which began so, have sent payload for the first time.
     Exchange(FirstPacket),
+    /// A flow goes on that began under earlier indicators, so that it was not asked about by those of now.
+    StillOpen(StillOpen),
     /// A flow ended; the last observation of it.
     FlowClosed(&'a FlowClosed),
     /// A DNS message.
@@ -182,6 +184,17 @@ pub enum FirstPacket {
     Midstream,
     /// A datagram of UDP, ICMP or another protocol without connections.
     Datagram,
+}
+
+/// A flow that goes on under other indicators than those that it began under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StillOpen {
+    /// Time of its first packet.
+    pub first: Timestamp,
+    /// How it began in the capture.
+    pub opened: FirstPacket,
+    /// Whether both sides have sent payload.
+    pub exchanged: bool,
 }
 
 /// A DNS message as it was carried.

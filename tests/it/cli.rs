@@ -51,7 +51,7 @@ impl Run {
     }
 }
 
-fn command(arguments: &[&dyn AsRef<OsStr>]) -> Command {
+pub fn command(arguments: &[&dyn AsRef<OsStr>]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_callhome"));
     command.args(arguments.iter().map(AsRef::as_ref));
     command.env_remove("NO_COLOR").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -24,7 +24,7 @@ use crate::{
 
 /// Fails where the event files differ, and says at which line.
 #[track_caller]
-fn assert_same(expected: &str, found: &str, what: &str) {
+pub fn assert_same(expected: &str, found: &str, what: &str) {
     if expected == found {
         return;
     }
@@ -79,9 +79,8 @@ fn short_cuts_change_nothing() {
     }
 }
 
-/// The same on damaged traffic: bytes changed, frames cut, repeated and swapped at random.
-#[test]
-fn short_cuts_change_nothing_on_random_traffic() {
+/// [`ethernet`] with bytes changed, frames cut, repeated and swapped at random.
+pub fn damaged() -> Vec<Timed> {
     let mut state = 3_u64;
     let mut random = move |below: usize| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -102,6 +101,13 @@ fn short_cuts_change_nothing_on_random_traffic() {
             _ => {}
         }
     }
+    frames
+}
+
+/// The same on damaged traffic.
+#[test]
+fn short_cuts_change_nothing_on_random_traffic() {
+    let frames = damaged();
     let folder = tempfile::tempdir().unwrap();
     let file = [write(folder.path(), "damaged.pcap", &pcap(&frames))];
     for records in [true, false] {

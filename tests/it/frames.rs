@@ -142,6 +142,7 @@ pub fn udp(source: &str, destination: &str, payload: &[u8]) -> Vec<u8> {
 }
 
 /// TCP flags.
+pub const FIN: u8 = 1;
 pub const SYN: u8 = 2;
 pub const ACK: u8 = 16;
 pub const PSH: u8 = 8;

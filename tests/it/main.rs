@@ -20,5 +20,7 @@ mod indicators;
 mod layers;
 mod output;
 mod records;
+mod reloading;
 mod rules;
 mod summary;
+mod swap;

@@ -9,7 +9,7 @@ use std::{
 use callhome::{
     config::Config,
     decode::DecodeOptions,
-    engine::{Analysis, AnalysisOptions, Finished, PipelineOptions, blindness, run},
+    engine::{Analysis, AnalysisOptions, Finished, PipelineOptions, Turns, blindness, run_with_turns},
     event::EventOptions,
     indicator::{AsOf, Knowledge, load_builtin},
     observation::ObserverOptions,
@@ -74,6 +74,16 @@ impl Replay {
 
     /// Replays `inputs` with other indicators.
     pub fn with(self, knowledge: Arc<Knowledge>, inputs: &[PathBuf]) -> Replayed {
+        self.with_turns(knowledge, inputs, &mut || None)
+    }
+
+    /// The same with indicators that are exchanged on the way.
+    pub fn with_turns(
+        self,
+        knowledge: Arc<Knowledge>,
+        inputs: &[PathBuf],
+        turns: &mut Turns<'_>,
+    ) -> Replayed {
         let config = Config::default();
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("events.json");
@@ -98,7 +108,7 @@ impl Replay {
             },
             filter: None,
         };
-        let mut finished = run(&mut timeline, &pipeline, &mut analysis).unwrap();
+        let mut finished = run_with_turns(&mut timeline, &pipeline, &mut analysis, turns).unwrap();
         analysis.finish(&mut finished).unwrap();
         let accounting = timeline.accounting();
         let notices: Vec<_> = timeline.notices().iter().map(ToString::to_string).collect();

@@ -151,6 +151,9 @@ fn line(seen: &Seen<'_>) -> String {
     match seen {
         Seen::FlowOpened(first) => format!("opened {first:?}"),
         Seen::Exchange(_) => "exchange".to_owned(),
+        Seen::StillOpen(seen) => {
+            format!("still open, {}", if seen.exchanged { "exchanged" } else { "silent" })
+        }
         Seen::FlowClosed(closed) => format!(
             "closed {:?} {:?} {}>{} {}",
             closed.end, closed.state, closed.to_server.payload, closed.to_client.payload, closed.app_protocol
