@@ -63,6 +63,31 @@ pub fn fuzz_compiled(data: &[u8]) {
     assert!(again.claims() <= contents.segment.claims.len());
 }
 
+/// Reads `data` behind its first byte as rules of Sigma or of Suricata, and again from a compiled file, which must
+/// say the same.
+pub fn fuzz_rules(data: &[u8]) {
+    let Some((&first, data)) = data.split_first() else { return };
+    let format = if first.is_multiple_of(2) { Format::Sigma } else { Format::SuricataRules };
+    let load = |mut loader: Loader, bytes: &[u8], format: Option<Format>| {
+        loader.located_bytes("fuzz", bytes, format);
+        loader
+    };
+    let text = load(Loader::default(), data, Some(format)).finish();
+    let mut file = Vec::new();
+    let written = load(Loader::for_compiling(), data, Some(format)).compile().write(&mut file);
+    if written.is_err() || text.report.failures().count() > 0 {
+        return;
+    }
+    let compiled = load(Loader::default(), &file, None).finish();
+    assert_eq!(text.report, compiled.report);
+    let [text, compiled] = [&text, &compiled].map(|knowledge| knowledge.indicators.all_signatures());
+    assert_eq!(format!("{text:?}"), format!("{compiled:?}"));
+    for signature in text {
+        let (all, _) = signature.conditions();
+        assert!(signature.line > 0 && !all.is_empty() && !signature.id.is_empty());
+    }
+}
+
 /// Looks for keys in `data` as a body: what is found must be found again in a longer body.
 pub fn fuzz_base64_json(data: &[u8]) {
     let keys: [Box<str>; 1] = ["type".into()];
@@ -369,5 +394,20 @@ names = { "example.org" = ["a", "b"] }
             b"J0eXBlIjogIkZpcnN0SW5mbyIsICJ1aWQiOiAieCJ9\r\n",
         ];
         mutate(&seeds, 4000, fuzz_base64_json);
+    }
+
+    #[test]
+    fn rules() {
+        let sigma = "0title: t\nid: 1\nstatus: test\ndate: 2026-03-31\nlogsource:\n  category: proxy\ndetection:\n  \
+            s1:\n    c-uri|contains|all: ['a\\*b', \"\\x41\"]\n    cs-host:\n      - evil.example\n      - '*.b.example'\n  \
+            s2:\n    - dst_ip|cidr: 198.51.100.0/24\n      dst_port: [80, 443]\n    - query|re: x\n  f: {cs-method: null}\n  \
+            condition: 1 of s* and not (f or f)\nlevel: high\n---\ntitle: u\nlogsource: {category: dns}\ndetection:\n  \
+            s:\n    query: [a.example, com]\n  condition: s\n";
+        let suricata = "1# off\nalert dns $HOME_NET any -> any any (msg:\"a\\;b\"; dns.query; dotprefix; content:\".evil|2e|example\"; \
+            nocase; endswith; reference:url,a.example/x; sid:1; metadata:created_at 2026_03_31, confidence High;)\n\
+            drop http any any -> [198.51.100.0/24,!198.51.100.7] [80,8000:8010] (msg:\"b\"; \\\n http.uri; content:\"/x\"; \
+            startswith; content:!\"y\"; bsize:2; http.host; content:\"a.example\"; depth:9; isdataat:!1,relative; sid:2;)\n\
+            alert ip any any <> [198.51.100.7, 2001:db8::/32] 443 (flow:to_server; threshold: type limit, count 1; sid:3;)\n";
+        mutate(&[sigma.as_bytes(), suricata.as_bytes()], 6000, fuzz_rules);
     }
 }

@@ -19,11 +19,9 @@ const PORTS: usize = 16;
 
 /// What a rule says of itself.
 #[derive(Debug)]
-pub(super) struct Rule<'t> {
+pub(super) struct Rule {
     /// Line on which it begins, from 1.
     pub line: u32,
-    /// What a report shows of it.
-    pub text: &'t str,
     /// Its id, unique over everything that is loaded.
     pub id: String,
     /// What it detects.
@@ -64,7 +62,7 @@ impl Term {
     }
 }
 
-impl Rule<'_> {
+impl Rule {
     /// Takes one of the rule's alternatives, counted from 0. A signature is handed back: those of a file are
     /// taken after all its claims, so that a compiled file tells the same in the same order.
     pub(super) fn take(

@@ -68,14 +68,14 @@ pub(super) fn read(text: &str, feed: &mut Feed<'_>) {
 }
 
 /// A rule that can be taken.
-struct Sigma<'n> {
-    rule: Rule<'n>,
+struct Sigma {
+    rule: Rule,
     conjunctions: Vec<Conjunction>,
 }
 
-impl<'n> Sigma<'n> {
+impl Sigma {
     /// Reads a rule; `None` of one that is in order and nothing for a sensor.
-    fn of(node: &'n Node<'_>, feed: &mut Feed<'_>) -> Result<Option<Self>, Fault> {
+    fn of(node: &Node<'_>, feed: &mut Feed<'_>) -> Result<Option<Self>, Fault> {
         let fault = |line: u32, reason: &str| Fault { line, reason: reason.to_owned() };
         if node.items().is_empty() {
             return Ok(None);
@@ -226,7 +226,7 @@ fn of_hello(conjunction: &Conjunction) -> Option<Conjunction> {
 }
 
 /// What the rule says of itself.
-fn rule<'n>(node: &'n Node<'_>, line: u32, status: &str, feed: &Feed<'_>) -> Rule<'n> {
+fn rule(node: &Node<'_>, line: u32, status: &str, feed: &Feed<'_>) -> Rule {
     let text = |key: &str| node.get(key).and_then(Node::text).map(str::trim).filter(|text| !text.is_empty());
     let time = |key: &str| parse_time(&text(key)?.replace('/', "-"), Edge::Start);
     let title: Arc<str> = text("title").unwrap_or("Sigma rule").into();
@@ -270,8 +270,7 @@ fn rule<'n>(node: &'n Node<'_>, line: u32, status: &str, feed: &Feed<'_>) -> Rul
         ..feed.of_source("sigma", confidence)
     };
     let dates = Dates { first_seen: time("date"), last_seen: time("modified"), ..Dates::default() };
-    let text = text("title").unwrap_or_default();
-    Rule { line, text, id, title, dates, provenance }
+    Rule { line, id, title, dates, provenance }
 }
 
 #[cfg(test)]

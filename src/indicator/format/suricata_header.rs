@@ -139,7 +139,7 @@ impl<'r> End<'r> {
                     let Some(network) = network(text) else {
                         return Err(match text.contains('-') {
                             true => NotForUs("has a range of addresses that is no prefix".into()),
-                            false => Wrong(format!("has {text:?} where an address belongs").into()),
+                            false => Wrong("has something else where an address belongs".into()),
                         });
                     };
                     if excluded { &mut found.excluded } else { &mut found.listed }.push(network.trunc());
@@ -166,9 +166,7 @@ impl<'r> Ports<'r> {
                     found.variable = Some(variable);
                     continue;
                 }
-                item => {
-                    range(item).ok_or_else(|| Wrong(format!("has {item:?} where a port belongs").into()))?
-                }
+                item => range(item).ok_or(Wrong("has something else where a port belongs".into()))?,
             };
             if excluded { &mut found.excluded } else { &mut found.listed }.push(range);
         }
@@ -258,8 +256,8 @@ mod tests {
             ("ip 192.0.2.1 any -> 192.0.2.2 any", "asks for certain addresses of one's own"),
             ("icmp any any -> 192.0.2.1 any", "is about ICMP"),
             ("ip any any -> 192.0.2.1-192.0.2.9 any", "has a range of addresses that is no prefix"),
-            ("ip any any -> 192.0.2.256 any", "wrong: has \"192.0.2.256\" where an address belongs"),
-            ("ip any any -> 192.0.2.1 80x", "wrong: has \"80x\" where a port belongs"),
+            ("ip any any -> 192.0.2.256 any", "wrong: has something else where an address belongs"),
+            ("ip any any -> 192.0.2.1 80x", "wrong: has something else where a port belongs"),
             ("ip any any -> [192.0.2.1]] any", "wrong: has a bracket too many"),
         ] {
             assert_eq!(told(header, ADDRESSES), said, "{header}");

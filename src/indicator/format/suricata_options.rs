@@ -22,6 +22,9 @@ use super::rule::Term;
 use super::suricata_header::Looks;
 use super::suricata_lexer::{Parts, content, quoted, unescaped};
 
+/// Buffers, and contents, of one rule.
+const CONDITIONS: usize = 64;
+
 /// What the options of a rule say.
 #[derive(Debug, Default)]
 pub(super) struct Options<'r> {
@@ -176,6 +179,9 @@ impl<'r> Options<'r> {
 
     /// A buffer's name: of a sticky one what follows is asked, of another one the content before it.
     fn buffer(&mut self, field: Field, is_sticky: bool) {
+        if self.buffers.len() == CONDITIONS {
+            return self.note(Some("has too many conditions".into()));
+        }
         if is_sticky {
             self.buffers.push(Buffer { field, has_dot: false, ignores_case: false, size: None });
             self.current = Some(self.buffers.len() - 1);
@@ -196,6 +202,10 @@ impl<'r> Options<'r> {
         let bytes = content(text).ok_or("has a content with damaged hexadecimal numbers")?;
         if bytes.is_empty() {
             return Err("has an empty content".into());
+        }
+        if self.contents.len() == CONDITIONS {
+            self.note(Some("has too many conditions".into()));
+            return Ok(());
         }
         self.contents.push(Content { bytes, negated, buffer: self.current, ..Content::default() });
         if keyword == "uricontent" {

@@ -136,12 +136,12 @@ fn read_rule(line: u32, text: &str, feed: &mut Feed<'_>) -> Result<Option<Signat
     if all.is_empty() && none.is_empty() {
         return Err(NotTaken::NotForUs("has no condition that a list or signature could hold".into()));
     }
-    let rule = describe(line, text, sid, &options, feed);
+    let rule = describe(line, sid, &options, feed);
     Ok(rule.take(0, Conjunction { all, none }, feed))
 }
 
 /// What the rule says of itself.
-fn describe<'t>(line: u32, text: &'t str, sid: &str, options: &Options<'_>, feed: &Feed<'_>) -> Rule<'t> {
+fn describe(line: u32, sid: &str, options: &Options<'_>, feed: &Feed<'_>) -> Rule {
     let gid = options.gid.filter(|&gid| gid != "1");
     let id = gid.map_or_else(|| format!("suricata-sid-{sid}"), |gid| format!("suricata-sid-{gid}:{sid}"));
     let title = if options.msg.is_empty() { id.clone() } else { options.msg.clone() };
@@ -175,7 +175,7 @@ fn describe<'t>(line: u32, text: &'t str, sid: &str, options: &Options<'_>, feed
         ..unstated
     };
     let dates = Dates { first_seen: time("created_at"), last_seen: time("updated_at"), ..Dates::default() };
-    Rule { line, text, id, title: title.into(), dates, provenance }
+    Rule { line, id, title: title.into(), dates, provenance }
 }
 
 /// The severity that a rule states: by its metadata, its priority, or its class.

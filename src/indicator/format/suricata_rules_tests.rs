@@ -313,7 +313,7 @@ fn faults_name_their_line_and_rules_go_on_in_the_next() {
             (6, "lacks the closing parenthesis"),
             (7, "has too few words before its parentheses"),
             (9, "has a content with damaged hexadecimal numbers"),
-            (11, "has \"192.0.2.999\" where an address belongs"),
+            (11, "has something else where an address belongs"),
             (12, "has no options in parentheses"),
             (13, "has an empty content"),
             (14, "not an address of the Internet (private, loopback, link-local, multicast or unspecified)"),
