@@ -75,7 +75,7 @@ pub use compiled::MAGIC as COMPILED_MAGIC;
 pub use exchange::{ExchangeFacts, Moment};
 pub use load::{Knowledge, Loader, load_builtin, load_paths};
 pub use load_report::{Format, LoadReport, REJECTED_KEPT, REJECTED_TEXT, Rejected, SourceReport};
-pub use matcher::Indicators;
+pub use matcher::{Indicators, QuestionScreen};
 pub use model::*;
 pub use registry::Registries;
 pub use signature::{Condition, Signature};
