@@ -19,14 +19,15 @@ impl Screen for Knowledge {
     /// and aliases of the answer, and at whoever is asked; a signature may be about any question.
     fn is_unlisted(&self, asked: &Asked, outline: &Outline<'_>) -> bool {
         let indicators = &self.indicators;
-        if indicators.may_list_question(outline)
+        let question = indicators.screen_question(outline);
+        if question.may_be_listed
             || indicators.may_list_address(asked.server)
             || indicators.may_list_address(asked.client)
         {
             return false;
         }
         if !outline.is_response() {
-            return !(indicators.has_query_signatures() && meets_signature(asked, outline, indicators));
+            return !(question.may_meet_signature && meets_signature(asked, outline, indicators));
         }
         for answer in outline.answers() {
             let is_listed = match answer {

@@ -33,6 +33,15 @@ pub struct Indicators {
     pub(super) refused: Vec<ClaimId>,
 }
 
+/// What the quick questions say of a DNS message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QuestionScreen {
+    /// Whether a claim may be about the name that it asks for.
+    pub may_be_listed: bool,
+    /// Whether a signature may fire on its question.
+    pub may_meet_signature: bool,
+}
+
 impl Indicators {
     /// How many claims there are.
     pub fn len(&self) -> usize {
@@ -108,10 +117,17 @@ impl Indicators {
         Ending::of(name).is_some_and(|ending| self.may_list(name, ending))
     }
 
-    /// The same of the name that a message asks for, without a walk over its labels.
+    /// The same of the name that a message asks for, without a walk over its labels; and `false` only when no
+    /// signature fires on its question.
     #[inline]
-    pub fn may_list_question(&self, outline: &Outline<'_>) -> bool {
-        Ending::of_question(outline).is_some_and(|ending| self.may_list(outline.name(), ending))
+    pub fn screen_question(&self, outline: &Outline<'_>) -> QuestionScreen {
+        let ending = Ending::of_question(outline);
+        QuestionScreen {
+            may_be_listed: ending.is_some_and(|ending| self.may_list(outline.name(), ending)),
+            may_meet_signature: self
+                .signatures
+                .may_meet_question(outline.kind(), ending.map(|ending| ending.two)),
+        }
     }
 
     #[inline(always)]
@@ -231,11 +247,6 @@ impl Indicators {
     /// ([`Signature::moment`]), so that a request's signatures do not fire again at its response.
     pub fn signatures(&self, facts: &ExchangeFacts<'_>, hits: &mut Vec<SignatureId>) {
         self.signatures.find(facts, hits);
-    }
-
-    /// `false` only when no signature can fire on a DNS question.
-    pub fn has_query_signatures(&self) -> bool {
-        self.signatures.has_any_at(Moment::Query)
     }
 
     /// `false` only when no claim and no signature is about anything in a ClientHello but its name.

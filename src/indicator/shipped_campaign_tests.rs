@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 
+use super::super::super::labels::Ending;
 use super::super::super::*;
 use super::{CONTACT, domain_hits};
 use crate::protocol::dns::NameBuf;
@@ -261,12 +262,20 @@ fn questions_of_tunnelling_tools_are_told_from_others() {
         let question = NameBuf::from_text(name.as_bytes()).expect("a name");
         let fired = ids(&indicators, &ExchangeFacts::query(None, question.as_name(), kind));
         assert_eq!(fired, expected, "{name}, type {kind}");
+        let ending = Ending::of(question.as_name()).map(|ending| ending.two);
+        let may_meet = indicators.signatures.may_meet_question(kind, ending);
+        assert!(may_meet || expected.is_empty(), "{name}, type {kind} is passed over");
     }
     for ordinary in ["www.example.org", "registry.yarnpkg.com", "s1._domainkey.example.org", "mail.example"] {
         let question = NameBuf::from_text(ordinary.as_bytes()).expect("a name");
         for kind in kinds {
             assert!(ids(&indicators, &ExchangeFacts::query(None, question.as_name(), kind)).is_empty());
         }
+        let ending = Ending::of(question.as_name()).map(|ending| ending.two);
+        assert!(
+            !indicators.signatures.may_meet_question(a, ending),
+            "nearly every question is judged by none"
+        );
     }
 }
 
@@ -391,4 +400,14 @@ fn urls_are_exact_and_shared_services_are_not_claimed() {
     assert_eq!(url("citationsherbe.at", 443, "/sdd.exe"), 0, "never was there");
     assert_eq!(url("any.example", 80, "/upload/v2"), 0, "the genuine uploader's path");
     assert_eq!(url("any.example", 443, "/api/public/otel/v1/traces"), 0, "any collector's path");
+    for (_, claim) in indicators.claims() {
+        assert!(!matches!(claim.kind, Kind::Ja3 | Kind::Ja4), "{claim} would accuse a runtime");
+    }
+    let year_before = Timestamp::from_parts(1_710_460_800, 0);
+    let of_2025 = |claim: &Claim<'_>| &*claim.provenance.campaign == "tj-actions-2025-03";
+    let of_2025: Vec<_> = indicators.claims().filter(|(_, claim)| of_2025(claim)).collect();
+    assert!(!of_2025.is_empty());
+    for (id, claim) in of_2025 {
+        assert!(indicators.judge(id, AsOf::Packet, year_before).is_none(), "{claim} in March 2024");
+    }
 }

@@ -16,6 +16,7 @@ use super::signature::{Condition, Place, Signature, Test};
 pub(super) struct Signatures {
     all: Vec<Signature>,
     moments: [AtMoment; Moment::ALL.len()],
+    questions: QuestionFilter,
 }
 
 /// From a key, which is what a field holds or its hash, to the signatures that ask for it.
@@ -39,7 +40,15 @@ impl Signatures {
                 at.add(number as u32, signature);
             }
         }
-        Self { all, moments }
+        let questions = moments.get(Moment::Query as usize).map(QuestionFilter::of).unwrap_or_default();
+        Self { all, moments, questions }
+    }
+
+    /// `false` only when no signature fires on a question of type `kind` for a name whose last two labels have
+    /// the hash `ending`; `None` for a name of fewer.
+    #[inline]
+    pub(super) fn may_meet_question(&self, kind: u16, ending: Option<u64>) -> bool {
+        self.questions.may_meet(kind, ending)
     }
 
     pub(super) fn as_slice(&self) -> &[Signature] {
@@ -94,6 +103,57 @@ impl AtMoment {
                 listed.push(number);
             }
         }
+    }
+}
+
+/// What nearly every question is told by that no signature is about: its type, and how its name ends.
+#[derive(Debug, Default)]
+struct QuestionFilter {
+    /// A bit for each type below 64 that a signature asks for.
+    types: u64,
+    /// The other types.
+    high_types: Vec<u16>,
+    /// A bit for each ending that a signature asks for, 512 in all.
+    endings: [u64; 8],
+    /// Whether some signature asks for neither.
+    any: bool,
+}
+
+impl QuestionFilter {
+    fn of(at: &AtMoment) -> Self {
+        let mut filter = Self { any: !at.others.is_empty(), ..Self::default() };
+        for (field, numbers) in &at.keyed {
+            for &key in numbers.keys() {
+                match (field, u16::try_from(key)) {
+                    (Field::QueryType, Ok(kind @ 0..64)) => filter.types |= 1 << kind,
+                    (Field::QueryType, Ok(kind)) => filter.high_types.push(kind),
+                    // No question is of such a type.
+                    (Field::QueryType, Err(_)) => {}
+                    _ => {
+                        let word = filter.endings.get_mut(Self::word(key));
+                        word.into_iter().for_each(|word| *word |= 1 << (key & 63));
+                    }
+                }
+            }
+        }
+        filter
+    }
+
+    #[inline]
+    const fn word(ending: u64) -> usize {
+        (ending >> 6 & 7) as usize
+    }
+
+    #[inline]
+    fn may_meet(&self, kind: u16, ending: Option<u64>) -> bool {
+        let asks_for_type = match kind {
+            0..64 => self.types >> kind & 1 != 0,
+            _ => self.high_types.contains(&kind),
+        };
+        let asks_for_ending = |ending: u64| {
+            self.endings.get(Self::word(ending)).is_some_and(|word| word >> (ending & 63) & 1 != 0)
+        };
+        self.any || asks_for_type || ending.is_some_and(asks_for_ending)
     }
 }
 
