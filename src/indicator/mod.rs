@@ -87,12 +87,10 @@ pub use format::{BadFormat, Format, IndicatorPath};
 pub use instant::parse_instant;
 pub use last_good::{FeedFault, Refusal, may_replace};
 pub use load::{Knowledge, Loader, load_builtin, load_paths};
-    Counted, LoadReport, REASONS_KEPT, REJECTED_KEPT, REJECTED_TEXT, Rejected, SourceReport,
 pub use load_report::{
-pub use load_report::{Format, LoadReport, REJECTED_KEPT, REJECTED_TEXT, Rejected, SourceReport};
-pub use matcher::Indicators;
-pub use matcher::{Indicators, QuestionScreen};
+    Counted, LoadReport, REASONS_KEPT, REJECTED_KEPT, REJECTED_TEXT, Rejected, SourceReport,
 };
+pub use matcher::{Indicators, QuestionScreen};
 pub use model::*;
 pub use registry::Registries;
 pub use review::{CONTRADICTIONS_KEPT, Conflict, Contradiction, Review, Shadow, SourceStanding};

@@ -10,7 +10,7 @@ use super::{CONTACT, domain_hits};
 use crate::protocol::dns::NameBuf;
 use crate::protocol::http::{Headers, Request, Response};
 use crate::protocol::tls::{Certificate, ClientHello, Fingerprints};
-use crate::time::SECOND;
+use crate::time::{SECOND, Timestamp};
 
 /// Claims that were made somewhere and are wrong, unsafe or nobody's.
 #[test]
