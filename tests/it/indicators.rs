@@ -65,7 +65,7 @@ fn check_tells_what_each_source_is_worth() {
 #[test]
 fn check_fails_when_a_file_cannot_be_used() {
     let (folder, list) =
-        files(&[("list.txt", "evil.example\n"), ("broken.toml", "[pack\n"), ("x.json", "{}")]);
+        files(&[("list.txt", "evil.example\n"), ("broken.toml", "[pack\n"), ("x.json", "{\"x\": 1}")]);
     let broken = folder.path().join("broken.toml");
     for bad in [broken, folder.path().join("missing.txt"), folder.path().join("x.json")] {
         let (code, text, _) = indicators(&[&"check", &list, &bad]);
