@@ -62,6 +62,7 @@ mod search_suffix;
 mod segment;
 mod shipped;
 mod signature;
+mod signature_grams;
 mod sinkhole;
 mod slots;
 mod text_table;

@@ -21,6 +21,7 @@ use super::exchange::{ExchangeFacts, Moment};
 use super::field::{Field, Held};
 use super::model::{Provenance, Rung, Severity, SignatureId, Validity};
 use super::name_map::dotted;
+use super::signature_grams::Grams;
 use crate::limits::DNS_NAME_BYTES;
 
 /// A composite signature.
@@ -65,7 +66,7 @@ impl Signature {
         (&self.all, &self.none)
     }
 
-    fn holds(&self, facts: &ExchangeFacts<'_>) -> bool {
+    pub(super) fn holds(&self, facts: &ExchangeFacts<'_>) -> bool {
         self.all.iter().all(|condition| condition.holds(facts))
             && !self.none.iter().any(|condition| condition.holds(facts))
     }
@@ -262,6 +263,8 @@ type ByKey = HashMap<u64, Vec<u32>, FixedState>;
 struct AtMoment {
     /// Those that need a field to be one of a few texts: found by the hash of what the field holds.
     keyed: Vec<(Field, ByKey)>,
+    /// Those that need a text to stand in a field.
+    grams: Grams,
     /// The rest.
     others: Vec<u32>,
 }
@@ -303,6 +306,9 @@ impl Signatures {
                 numbers.iter().copied().for_each(&mut judge);
             }
         }
+        let mut found = Vec::new();
+        at.grams.find(facts, &mut found);
+        found.into_iter().for_each(&mut judge);
         at.others.iter().copied().for_each(&mut judge);
         if let Some(new) = hits.get_mut(before..) {
             new.sort_unstable();
@@ -314,7 +320,9 @@ impl AtMoment {
     fn add(&mut self, number: u32, signature: &Signature) {
         let keyed = signature.all.iter().find_map(|condition| Some((&condition.field, condition.keys()?)));
         let Some((field, keys)) = keyed else {
-            self.others.push(number);
+            if !self.grams.add(number, signature) {
+                self.others.push(number);
+            }
             return;
         };
         let place = self.keyed.iter().position(|(known, _)| known == field).unwrap_or_else(|| {
