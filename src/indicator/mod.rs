@@ -69,6 +69,7 @@ mod search_suffix;
 mod segment;
 mod shipped;
 mod signature;
+mod signature_grams;
 mod signature_table;
 mod sinkhole;
 mod slots;

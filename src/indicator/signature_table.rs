@@ -10,6 +10,7 @@ use super::field::{Field, Held};
 use super::labels::{Ending, hashes_of};
 use super::model::SignatureId;
 use super::signature::{Condition, Place, Signature, Test};
+use super::signature_grams::Grams;
 
 /// The signatures of every pack, by the moment at which they are judged.
 #[derive(Debug, Default)]
@@ -27,6 +28,8 @@ type ByKey = HashMap<u64, Vec<u32>, FixedState>;
 struct AtMoment {
     /// Those that need a field to be one of a few things: found by the key of what the field holds.
     keyed: Vec<(Field, ByKey)>,
+    /// Those that need a text to stand in a field.
+    grams: Grams,
     /// The rest.
     others: Vec<u32>,
 }
@@ -57,7 +60,7 @@ impl Signatures {
 
     /// Whether any is judged at that moment.
     pub(super) fn has_any_at(&self, moment: Moment) -> bool {
-        self.moments.get(moment as usize).is_some_and(|at| !(at.keyed.is_empty() && at.others.is_empty()))
+        self.all.iter().any(|signature| signature.moment == moment)
     }
 
     /// Adds the numbers of the signatures that `facts` meet, in the order of loading.
@@ -74,6 +77,9 @@ impl Signatures {
                 numbers.iter().copied().for_each(&mut judge);
             }
         }
+        let mut found = Vec::new();
+        at.grams.find(facts, &mut found);
+        found.into_iter().for_each(&mut judge);
         at.others.iter().copied().for_each(&mut judge);
         if let Some(new) = hits.get_mut(before..) {
             new.sort_unstable();
@@ -89,7 +95,9 @@ impl AtMoment {
             keys(condition).filter(|_| !is_made || place == 0).map(|keys| (&condition.field, keys))
         });
         let Some((field, keys)) = keyed else {
-            self.others.push(number);
+            if !self.grams.add(number, signature) {
+                self.others.push(number);
+            }
             return;
         };
         let place = self.keyed.iter().position(|(known, _)| known == field).unwrap_or_else(|| {
@@ -121,7 +129,7 @@ struct QuestionFilter {
 
 impl QuestionFilter {
     fn of(at: &AtMoment) -> Self {
-        let mut filter = Self { any: !at.others.is_empty(), ..Self::default() };
+        let mut filter = Self { any: !(at.others.is_empty() && at.grams.is_empty()), ..Self::default() };
         for (field, numbers) in &at.keyed {
             for &key in numbers.keys() {
                 match (field, u16::try_from(key)) {

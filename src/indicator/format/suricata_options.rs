@@ -123,8 +123,12 @@ impl<'r> Options<'r> {
             }
             for content in contents() {
                 let test = content.test(buffer, is_whole(content))?;
-                if content.negated { &mut none } else { &mut all }
-                    .push(Term::new(buffer.field.clone(), test));
+                let term = Term::new(buffer.field.clone(), test);
+                if content.negated { &mut none } else { &mut all }.push(term);
+            }
+            // Of a buffer that is not there Suricata says nothing, not even that it lacks a text.
+            if contents().next().is_some() && contents().all(|content| content.negated) {
+                none.push(Term::new(buffer.field.clone(), Test::Absent));
             }
         }
         Ok((all, none))

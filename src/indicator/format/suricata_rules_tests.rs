@@ -156,12 +156,19 @@ fn texts_of_requests_become_signatures() {
         let facts = ExchangeFacts::request(remote(), &request);
         assert_eq!(hits(&knowledge, &facts), expected, "{method} {target} {host} {agent}");
     }
+    let lacks = load(&rule("http.method; content:\"GET\"; http.user_agent; content:!\"Mozilla\";"));
+    let mut request = request("GET", "/", "evil.example", "curl");
+    assert_eq!(hits(&lacks, &ExchangeFacts::request(remote(), &request)), 1);
+    request.user_agent = Some(b"Mozilla/5.0".into());
+    assert_eq!(hits(&lacks, &ExchangeFacts::request(remote(), &request)), 0);
+    request.user_agent = None;
+    assert_eq!(hits(&lacks, &ExchangeFacts::request(remote(), &request)), 0, "there is no such buffer");
     // As rules were written before Suricata 5.
     let old = load(&rule(
         "content:\"POST\"; http_method; content:\"/gate.php?id=\"; http_uri; depth:13; uricontent:\"id=1\"; \
          content:\"Evil/\"; http_user_agent; offset:0; depth:5;",
     ));
-    let request = request("POST", "/gate.php?id=1", "evil.example", "Evil/1");
+    request = self::request("POST", "/gate.php?id=1", "evil.example", "Evil/1");
     assert_eq!(hits(&old, &ExchangeFacts::request(remote(), &request)), 1, "{}", old.report);
 }
 
