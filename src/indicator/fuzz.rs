@@ -2,7 +2,7 @@
 
 use super::base64_json::Base64Json;
 use super::compiled::{heal, open};
-use super::{Format, Kind, Knowledge, Loader, REJECTED_KEPT, REJECTED_TEXT};
+use super::{Format, Kind, Knowledge, LoadReport, Loader, REJECTED_KEPT, REJECTED_TEXT};
 use crate::protocol::dns::NameBuf;
 
 /// Reads `data` as one of our packs.
@@ -20,24 +20,18 @@ pub fn fuzz_csv(data: &[u8]) {
     check(data, "fuzz.csv");
 }
 
-/// Reads what stands behind the first byte of `data` in the format that this byte stands for, and in whatever
-/// format its content tells.
+/// Reads `data` behind its first byte as a feed of the format that the byte chooses, or of the one that its
+/// content tells; and once more from a compiled file, which must say the same.
 pub fn fuzz_feeds(data: &[u8]) {
     let Some((&first, data)) = data.split_first() else { return };
-    let name = Format::names().nth(usize::from(first) % Format::names().count());
-    for (file, format) in [("fuzz.json", name.and_then(Format::from_name)), ("fuzz.txt", None)] {
-        let last_line = data.iter().filter(|&&byte| byte == b'\n').count() + 1;
-        check_as(data, file, format, last_line);
-        // A compiled file keeps claims apart from the rest, for which the text is read twice.
-        let counts = |mut loader: Loader| {
-            loader.located_bytes(file, data, format);
-            let sources = loader.compile().report.sources;
-            let counts = sources.iter().map(|one| {
-                (one.format, one.accepted, one.rejected_count, one.ignored_count(), one.duplicates)
-            });
-            counts.collect::<Vec<_>>()
-        };
-        assert_eq!(counts(Loader::default()), counts(Loader::for_compiling()));
+    let name = Format::names().nth(usize::from(first));
+    let format = name.and_then(Format::from_name);
+    let report = check_as(data, "fuzz", format);
+    let mut loader = Loader::for_compiling();
+    loader.located_bytes("fuzz", data, format);
+    let mut file = Vec::new();
+    if loader.compile().write(&mut file).is_ok() && report.failures().count() == 0 {
+        assert_eq!(check_as(&file, "fuzz.compiled", None), report);
     }
 }
 
@@ -83,18 +77,18 @@ pub fn fuzz_base64_json(data: &[u8]) {
 
 /// What was taken is found again and written in normal form, and what was not is told in few words.
 fn check(data: &[u8], file: &str) {
-    check_as(data, file, None, usize::MAX);
+    check_as(data, file, None);
 }
 
-/// The same of what is said to be written in `format` and has so many lines.
-fn check_as(data: &[u8], file: &str, format: Option<Format>, last_line: usize) {
+/// The same of a file that is said to have a format; gives what is said of it.
+fn check_as(data: &[u8], file: &str, format: Option<Format>) -> LoadReport {
     let mut loader = Loader::default();
     loader.located_bytes(file, data, format);
-    let Knowledge { indicators, well_known, report, .. } = loader.finish();
+    let Knowledge { indicators, report, .. } = loader.finish();
     for source in &report.sources {
         assert!(source.rejected.len() <= REJECTED_KEPT && source.rejected_count >= source.rejected.len());
         for rejected in &source.rejected {
-            assert!((1..=last_line).contains(&(rejected.line as usize)) && !rejected.reason.is_empty());
+            assert!(rejected.line > 0 && !rejected.reason.is_empty());
             assert!(rejected.text.chars().count() <= REJECTED_TEXT + 1);
             assert!(!rejected.text.chars().any(char::is_control));
         }
@@ -102,8 +96,6 @@ fn check_as(data: &[u8], file: &str, format: Option<Format>, last_line: usize) {
     let mut hits = Vec::new();
     for (id, claim) in indicators.claims() {
         assert!(!claim.value.is_empty() && !claim.value.chars().any(char::is_control));
-        assert!((1..=last_line).contains(&(claim.line as usize)) && claim.provenance.confidence <= 100);
-        well_known.weakens(&claim);
         hits.clear();
         match claim.kind {
             Kind::Domain => {
@@ -120,6 +112,7 @@ fn check_as(data: &[u8], file: &str, format: Option<Format>, last_line: usize) {
         }
         assert!(hits.contains(&id), "{claim} is not found by its own value");
     }
+    report
 }
 
 #[cfg(test)]
@@ -234,7 +227,7 @@ names = { "example.org" = ["a", "b"] }
     }
 
     #[test]
-    fn feeds() {
+    fn feeds_in_json_and_of_abuse_ch() {
         let seeds = [
             (
                 "stix",
@@ -286,7 +279,20 @@ names = { "example.org" = ["a", "b"] }
             })
             .collect();
         let seeds: Vec<&[u8]> = seeds.iter().map(|seed| &**seed).collect();
-        mutate(&seeds, 3000, fuzz_feeds);
+        mutate(&seeds, 3000, |data| {
+            fuzz_feeds(data);
+            let mut loader = Loader::default();
+            loader.bytes("fuzz", data.get(1..).unwrap_or_default());
+            let Knowledge { indicators, well_known, report, .. } = loader.finish();
+            // Every entry begins somewhere in the file, also where items are nested.
+            let lines = 1..=data.iter().filter(|&&byte| byte == b'\n').count() + 1;
+            let rejected = report.sources.iter().flat_map(|source| &source.rejected);
+            assert!(rejected.into_iter().all(|one| lines.contains(&(one.line as usize))));
+            for (_, claim) in indicators.claims() {
+                assert!(lines.contains(&(claim.line as usize)) && claim.provenance.confidence <= 100);
+                well_known.weakens(&claim);
+            }
+        });
     }
 
     #[test]
