@@ -19,8 +19,7 @@ use super::json::{self, Layout, Lines, Texts, parse, without_mark};
 use super::table::{Table, at_port};
 use super::{Dates, Feed, Head, LineReader};
 
-/// A short list of one thing, the servers of a few botnets, of each of which its makers keep looking whether it is
-/// on line.
+/// A short list of one thing, the servers of a few botnets; its makers keep looking whether each is on line.
 const CONFIDENCE: u8 = 90;
 
 const ADDRESS: [&str; 3] = ["ip_address", "dst_ip", "dstip"];

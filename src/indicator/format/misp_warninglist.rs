@@ -32,8 +32,10 @@ use super::{Feed, Head};
 
 /// Whether a file that begins so is written so.
 pub(super) fn recognises(head: &Head<'_>) -> bool {
-    let Some(layout @ Layout::Object { kind: Some(_), .. }) = &head.json else { return false };
-    layout.has(&["name", "list"]) && (layout.has(&["version"]) || layout.has(&["matching_attributes"]))
+    const TYPES: [&str; 5] = ["hostname", "string", "cidr", "substring", "regex"];
+    let Some(layout @ Layout::Object { kind: Some(kind), .. }) = &head.json else { return false };
+    let is_known = TYPES.contains(&kind.as_str()) && layout.has(&["version"]);
+    layout.has(&["name", "list"]) && (is_known || layout.has(&["matching_attributes"]))
 }
 
 #[derive(Deserialize)]
@@ -264,6 +266,7 @@ mod tests {
         );
         for text in [
             "{\"name\": \"x\", \"list\": [\"a\"]}",
+            "{\"name\": \"x\", \"type\": \"module\", \"version\": 1, \"list\": [\"a\"]}",
             "{\"type\": \"hostname\", \"version\": 1, \"list\": [\"a\"]}",
             "{\"name\": \"x\", \"type\": \"string\", \"version\": 1}",
         ] {

@@ -1,4 +1,4 @@
-//! STIX 2.1: bundles, and the envelopes in which TAXII 2.1 hands out objects.
+//! STIX 2.1: bundles, the envelopes in which TAXII 2.1 hands out objects, and bare lists of objects.
 //!
 //! Only `indicator` objects are entries. Of the others, an `identity` names who made an indicator, a
 //! `marking-definition` says with whom it may be shared, and what it `indicates` (`relationship`) names the
@@ -9,8 +9,8 @@
 //! whole texts with `=`. A name that begins with `*.` or a dot means all below it.
 //!
 //! An indicator holds from `valid_from` until `valid_until`, and without the latter for its kind's lifetime
-//! after it was last edited (`modified`). One without `confidence` has that of a list that states none. Of several versions of one object the
-//! last one counts (section 3.6), which may revoke it.
+//! after it was last edited (`modified`). One without `confidence` has that of a list that states none. Of
+//! several versions of one object the last one counts (section 3.6), which may revoke it.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -31,18 +31,27 @@ use crate::time::Timestamp;
 
 /// Whether a file that begins so is written so.
 pub(super) fn recognises(head: &Head<'_>) -> bool {
-    let Some(Layout::Object { keys, kind }) = &head.json else { return false };
-    match kind.as_deref() {
-        Some(kind) => kind == "bundle" && keys.iter().any(|key| key == "objects" || key == "id"),
-        // An envelope of no objects may be empty itself (TAXII 2.1, section 3.7).
-        None => {
-            let is_stix = |first: &&RawValue| {
-                parse(first).is_ok_and(|one: Object<'_>| !one.kind.0.is_empty() && one.id.0.contains("--"))
-            };
-            keys.iter().all(|key| ["more", "next", "objects"].contains(&key.as_str()))
-                && objects(without_mark(head.text)).is_ok_and(|all| all.first().is_none_or(is_stix))
+    let of_stix =
+        || objects(without_mark(head.text)).is_ok_and(|all| all.first().is_none_or(|first| is_stix(first)));
+    match &head.json {
+        Some(Layout::Object { keys, kind: Some(kind) }) => {
+            kind == "bundle" && keys.iter().any(|key| key == "objects" || key == "id")
         }
+        // An envelope of no objects may be empty itself (TAXII 2.1, section 3.7).
+        Some(Layout::Object { keys, kind: None }) => {
+            keys.iter().all(|key| ["more", "next", "objects"].contains(&key.as_str())) && of_stix()
+        }
+        Some(list) => list.lists(&["type", "id"]) && of_stix(),
+        None => false,
     }
+}
+
+/// Whether it is an object of STIX, by its id, which begins with its type.
+fn is_stix(object: &RawValue) -> bool {
+    parse(object).is_ok_and(|one: Object<'_>| {
+        let uuid = one.id.0.strip_prefix(&*one.kind.0).and_then(|rest| rest.strip_prefix("--"));
+        uuid.is_some_and(|uuid| !uuid.is_empty())
+    })
 }
 
 /// Reads a file.
@@ -80,8 +89,11 @@ pub(super) fn read(text: &str, feed: &mut Feed<'_>) {
     }
 }
 
-/// The objects of a bundle or an envelope.
+/// The objects of a bundle or an envelope, or of a bare list.
 fn objects(text: &str) -> serde_json::Result<Vec<&RawValue>> {
+    if text.trim_start().starts_with('[') {
+        return serde_json::from_str(text);
+    }
     let Bundle { objects } = serde_json::from_str(text)?;
     Ok(objects.unwrap_or_default())
 }

@@ -158,6 +158,7 @@ fn is_known_by_its_layout() {
         (format!("\u{feff}{}", bundle(&[&one])), 1),
         (format!("{{\"objects\": [{one}]}}"), 1),
         (format!("{{\"more\": true, \"next\": \"7\", \"objects\": [{one}]}}"), 1),
+        (format!("[{one}]"), 1),
         ("{\"type\": \"bundle\", \"id\": \"bundle--1\"}".to_owned(), 0),
         ("{\"type\": \"bundle\", \"objects\": []}".to_owned(), 0),
         ("{\"type\": \"bundle\", \"objects\": null}".to_owned(), 0),
@@ -170,6 +171,8 @@ fn is_known_by_its_layout() {
     for text in [
         "{\"type\": \"package\", \"objects\": []}",
         "{\"objects\": [{\"type\": \"x\", \"id\": \"7\"}]}",
+        "{\"objects\": [{\"type\": \"x\", \"id\": \"y--7\"}]}",
+        "[{\"type\": \"x\", \"id\": \"7\"}]",
         "{\"objects\": [7]}",
         "{\"objects\": [], \"other\": 1}",
         "{\"type\": \"bundle\", \"objects\": {}}",
