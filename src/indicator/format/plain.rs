@@ -2,7 +2,7 @@
 //!
 //! Comments begin with `#`, `;` or `//`, at the line's start or after a blank, and with `!` at its start. A bare
 //! name means it and everything below it. Defanged values, final dots, capitals and IDN are understood
-//! ([`super::value`]). What published lists have besides:
+//! ([`super::super::value`]). What published lists have besides:
 //!
 //! | line | means |
 //! |---|---|
