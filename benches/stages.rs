@@ -253,7 +253,7 @@ fn look_again(bencher: Bencher<'_, '_>) {
         let about = QuietHead {
             time: Timestamp::default(),
             tenant: Tenant::default(),
-            client: AddressWords::v4(0x0a00_0000 | number % 5_000),
+            client: AddressWords::v4(0x0a00_0000 + number % 5_000),
             server: AddressWords::v4(0x0a00_0035),
             is_response: true,
         };

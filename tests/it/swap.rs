@@ -162,7 +162,7 @@ fn packets_in_flight_see_one_generation_or_the_other() {
         // The same of each machine's incident.
         let closed = |events: &[Value]| {
             let closes = of_type(events, "incident").filter(|event| event["incident"]["action"] == "close");
-            closes.cloned().map(|event| event["incident"].clone()).collect::<Vec<_>>()
+            closes.map(|event| event["incident"].clone()).collect::<Vec<_>>()
         };
         let evidence = |incident: &Value| incident["rungs"][0]["evidence"][0]["pcap_cnt"].as_u64().unwrap();
         let mut expected = closed(&all_old);
