@@ -2,7 +2,11 @@
 
 use std::sync::LazyLock;
 
-use callhome::limits::EVENT_BYTES;
+use callhome::{
+    event::{self, IndicatorsState},
+    indicator::{FeedFault, Refusal},
+    limits::EVENT_BYTES,
+};
 use jsonschema::Validator;
 use serde_json::Value;
 
@@ -56,4 +60,30 @@ fn the_schema_knows_every_field_of_an_alert() {
     }
     let hidden = line.replacen("Nobody", "No\u{202e}body", 1);
     assert!(!SCHEMA.is_valid(&serde_json::from_str(&hidden).unwrap()), "a mark that reorders text");
+}
+
+#[test]
+fn the_schema_knows_what_a_reload_tells() {
+    let time = callhome::time::Timestamp::from_parts(1, 0);
+    let fault = FeedFault::Broken("no \u{1b}[2J text".to_owned());
+    let refusal = Refusal { file: "a\u{202e}b\n".repeat(1_000), fault };
+    let mut state = IndicatorsState { generation: 2, files: 1, entries: 3, refusal: None };
+    let good = event::indicators(time, Some(7), &state);
+    assert_eq!(assert_valid(&good)["pcap_cnt"], 7);
+    state.refusal = Some(&refusal);
+    let bad = event::indicators(time, None, &state);
+    let health = &assert_valid(&bad)["health"];
+    assert_eq!((&health["fault"], &health["reason"]), (&"broken".into(), &"no \\u{1b}[2J text".into()));
+    assert!(health["file"].as_str().unwrap().starts_with("a\\u{202e}b\\u{a}a"));
+    for (line, from, to) in [
+        (&good, "\"ok\"", "\"degraded\""),
+        (&bad, "\"degraded\"", "\"ok\""),
+        (&bad, "\"broken\"", "\"odd\""),
+        (&bad, "\"generation\":2", "\"generation\":0"),
+        (&bad, "\"file\":", "\"name\":"),
+    ] {
+        let wrong = line.replacen(from, to, 1);
+        assert_ne!(wrong, **line);
+        assert!(!SCHEMA.is_valid(&serde_json::from_str(&wrong).unwrap()), "{wrong}");
+    }
 }
