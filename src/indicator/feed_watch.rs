@@ -112,7 +112,7 @@ impl FeedWatch {
     }
 
     /// Takes in how they are at `now`, by any clock that does not go back; answers whether they are to be read: they
-    /// are others than when they were read last, and have been the same for [`SETTLED`].
+    /// are others than when they were read last, and have been the same for two seconds.
     pub fn look(&mut self, found: FeedFiles, now: Duration) -> bool {
         if found != self.seen {
             (self.seen, self.since) = (found, now);
