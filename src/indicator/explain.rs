@@ -10,6 +10,7 @@ use super::load::Knowledge;
 use super::model::{AsOf, ClaimId, Kind, Match, Severity, SignatureId, Standing};
 use super::sinkhole::Sinkhole;
 use super::subject::Subject;
+use super::value::UrlParts;
 use super::well_known::WellKnownEntry;
 use crate::protocol::dns::NameBuf;
 use crate::time::Timestamp;
@@ -210,9 +211,13 @@ impl Knowledge {
 
     /// Claims about what stands below a name or within a prefix.
     fn claims_below(&self, subject: &Subject) -> (Vec<ClaimId>, usize) {
+        let is_below =
+            |name: &str, above: &str| name.strip_suffix(above).is_some_and(|start| start.ends_with('.'));
         let stands_below = |value: &str, kind: Kind| match subject {
-            Subject::Name(name) if kind == Kind::Domain => {
-                value.strip_suffix(name.as_str()).is_some_and(|start| start.ends_with('.'))
+            Subject::Name(name) if kind == Kind::Domain => is_below(value, name),
+            // A listed page of the host says something of the host.
+            Subject::Name(name) if kind == Kind::Url => {
+                UrlParts::of(value).is_some_and(|parts| parts.host == name || is_below(parts.host, name))
             }
             Subject::Network(outer) => match kind {
                 Kind::Address => value.parse::<IpAddr>().is_ok_and(|one| outer.contains(&one)),
@@ -333,6 +338,8 @@ mod tests {
         assert_eq!(reaches(&knowledge, "http://c2.example/a"), [Reach::Itself]);
         assert_eq!(reaches(&knowledge, "http://x.evil.example/gate?x=1"), [Reach::Path, Reach::Host]);
         assert!(reaches(&knowledge, "example.org").is_empty());
+        let page = explain(&knowledge, "c2.example");
+        assert_eq!((page.hits.len(), page.below_count), (0, 1), "a page of it is listed");
         assert_eq!(explain(&knowledge, "198.51.100.0/23").below_count, 2);
         assert_eq!(explain(&knowledge, "198.51.100.128/25").hits[0].reach, Reach::Within);
     }

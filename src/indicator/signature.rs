@@ -139,7 +139,7 @@ impl Condition {
     pub(super) fn is_met_by(&self, kind: Kind, value: &str) -> bool {
         let is_there = match &self.field {
             Field::Host | Field::Sni | Field::QueryName | Field::CertificateName => kind == Kind::Domain,
-            Field::Path | Field::Target => kind == Kind::Path,
+            Field::Path | Field::Target | Field::Uri => kind == Kind::Path,
             Field::UserAgent => kind == Kind::UserAgent,
             Field::Ja3 => kind == Kind::Ja3,
             Field::Ja4 => kind == Kind::Ja4,

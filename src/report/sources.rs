@@ -115,7 +115,7 @@ fn age_text(newest: Option<Timestamp>, written: Option<Timestamp>, time: Timesta
         let day: String = date.rfc3339().chars().take(10).collect();
         match time.since(date) {
             age @ 0.. => format!("{what} of {day}, {} ago", span(age)),
-            _ => format!("{what} of {day}, which is to come"),
+            _ => format!("{what} of {day}"),
         }
     };
     Some(match (newest, written) {
@@ -219,7 +219,7 @@ fn totals(page: &mut Page, knowledge: &Knowledge, review: &Review<'_>) {
     let sum = |of: fn(&SourceStanding) -> usize| review.sources.values().map(of).sum::<usize>() as u64;
     let text = format!(
         "{} ({} active, {} expired, {} not yet valid), {}, allow entries: {}; {} refused",
-        counted(knowledge.indicators.len() as u64, "indicator"),
+        counted(sum(|one| one.active + one.expired + one.not_yet_valid), "indicator"),
         number(sum(|one| one.active)),
         number(sum(|one| one.expired)),
         number(sum(|one| one.not_yet_valid)),
