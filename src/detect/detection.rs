@@ -24,7 +24,7 @@ use crate::{
     limits,
     names::{NameSource, NamedBy, Names},
     observation::{FlowIdentity, HostFacts, Hosts, Observation, Screen, Seen},
-    protocol::dns::NameBuf,
+    protocol::dns::{Name, NameBuf},
     time::{SECOND, Timestamp},
 };
 
@@ -173,6 +173,11 @@ impl Detection {
     #[inline]
     pub fn may_know_listed_name(&self, flow: &FlowIdentity) -> bool {
         self.led_there.may_hold(flow) || !self.screens
+    }
+
+    /// `false` only when no claim is about the name.
+    pub fn may_be_listed(&self, name: Name<'_>) -> bool {
+        self.knowledge.indicators.may_list_name(name)
     }
 
     /// Whether a host name as sent is a package registry's.

@@ -139,8 +139,8 @@ impl Bench {
         fill(&mut batch);
         let mut found = Vec::new();
         for observation in batch.iter() {
-            self.names.learn(&observation);
             let Self { detection, names, assets, .. } = self;
+            names.learn(&observation, &|name| detection.may_be_listed(name));
             detection.observe(&observation, assets, names, &mut |finding| found.push(finding));
         }
         found
@@ -425,4 +425,21 @@ fn hits_on_claims_that_do_not_hold_are_counted() {
     assert_eq!(bench.detection.counters().out_of_date, 1);
     bench.dns(9, &sample::query("evil.example", 1));
     assert_eq!(bench.detection.counters().out_of_date, 1);
+}
+
+#[test]
+fn another_name_in_the_hello_does_not_cover_up_the_one_that_led_there() {
+    let told = |said: &str| {
+        let mut bench = bench();
+        bench.dns(0, &sample::response("evil.example", 1, &[192, 0, 2, 9]));
+        let mut told = bench.opened(1, OURS, "192.0.2.9:443", FirstPacket::Syn);
+        let hello = Arc::new(tls::ClientHello { sni: Some(said.into()), ..Default::default() });
+        let head = bench.head(1, 1, OURS, "192.0.2.9:443", 6);
+        told.extend(bench.see(|batch| batch.tls_client(head, hello)).iter().map(words));
+        told.extend(bench.exchange(1, OURS, "192.0.2.9:443", FirstPacket::Syn));
+        told
+    };
+    let expected = ["attempted medium evil.example", "contacted medium evil.example"];
+    assert_eq!(told("harmless.example"), expected);
+    assert_eq!(told("evil.example"), expected);
 }

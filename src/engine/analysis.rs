@@ -243,7 +243,7 @@ impl<'s> Analysis<'s> {
             }
             observation::Seen::UnlistedHello(hello) => {
                 self.seen.count(observation);
-                self.names.learn(observation);
+                self.names.learn(observation, &|name| self.detection.may_be_listed(name));
                 self.visibility.observe(observation, &self.assets, hello.is_registry);
             }
             _ => self.visibility.note(now),
@@ -263,7 +263,7 @@ impl<'s> Analysis<'s> {
             | observation::Seen::StillOpen(_)
             | observation::Seen::FlowClosed(_) => false,
             _ => {
-                self.names.learn(observation);
+                self.names.learn(observation, &|name| self.detection.may_be_listed(name));
                 let sni = observation.sni();
                 sni.is_some_and(|sni| self.detection.is_package_registry(sni))
             }

@@ -121,8 +121,9 @@ impl Names {
     /// Learns from an observation, if it names something.
     ///
     /// DNS counts where it was asked by unicast. SNI and Host name the flow's server only where it is the
-    /// one that is spoken to: not behind a proxy.
-    pub fn learn(&mut self, observation: &Observation<'_>) {
+    /// one that is spoken to: not behind a proxy. They are the client's own words: a name of which `may_be_listed`
+    /// holds, and that DNS led there by, is not covered up by one of which it does not.
+    pub fn learn(&mut self, observation: &Observation<'_>, may_be_listed: &dyn Fn(Name<'_>) -> bool) {
         let head = observation.head;
         let tuple = &head.flow.tuple;
         let pair = Pair {
@@ -138,20 +139,19 @@ impl Names {
             }
             _ if head.relayed => {}
             Seen::TlsClient(hello) => {
-                self.hello(&pair, hello.sni.as_deref(), hello.ech, NameSource::Sni, head.time);
+                let said = (hello.sni.as_deref(), hello.ech, NameSource::Sni);
+                self.said(&pair, said, head.time, may_be_listed);
             }
             Seen::UnlistedHello(hello) => {
-                self.hello(&pair, hello.sni, hello.ech, NameSource::Sni, head.time);
+                self.said(&pair, (hello.sni, hello.ech, NameSource::Sni), head.time, may_be_listed);
             }
             Seen::Quic(quic) => {
-                let hello = &quic.hello;
-                self.hello(&pair, hello.sni.as_deref(), hello.ech, NameSource::Quic, head.time);
+                let said = (quic.hello.sni.as_deref(), quic.hello.ech, NameSource::Quic);
+                self.said(&pair, said, head.time, may_be_listed);
             }
             Seen::HttpRequest(request) if !request.is_to_proxy() => {
-                if let Some(name) = request.host_name().and_then(host_name) {
-                    let until = head.time.plus(HELLO_LIFETIME);
-                    self.pairs.put(&pair, name.as_name(), NameSource::Host, until);
-                }
+                let said = (request.host_name(), false, NameSource::Host);
+                self.said(&pair, said, head.time, may_be_listed);
             }
             _ => {}
         }
@@ -186,14 +186,22 @@ impl Names {
         self.pairs.put(pair, name, NameSource::Dns, time.plus(ttl).plus(GRACE));
     }
 
-    /// Where the hello offers an encrypted name, its outer one says less than DNS.
-    fn hello(&mut self, pair: &Pair, sni: Option<&[u8]>, ech: bool, source: NameSource, time: Timestamp) {
-        let Some(name) = sni.and_then(host_name) else { return };
-        let known = || self.pairs.get(pair, time);
-        if ech && known().is_some_and(|known| known.source == NameSource::Dns) {
-            return;
+    /// What the client itself calls the server. Where its hello offers an encrypted name, the outer one says less than
+    /// DNS.
+    fn said(
+        &mut self,
+        pair: &Pair,
+        (name, ech, source): (Option<&[u8]>, bool, NameSource),
+        time: Timestamp,
+        may_be_listed: &dyn Fn(Name<'_>) -> bool,
+    ) {
+        let Some(name) = name.and_then(host_name) else { return };
+        let name = name.as_name();
+        let covers_up = |known: Name<'_>| known != name && may_be_listed(known) && !may_be_listed(name);
+        let known = self.pairs.get(pair, time).filter(|known| known.source == NameSource::Dns);
+        if known.is_none_or(|known| !ech && !covers_up(known.name)) {
+            self.pairs.put(pair, name, source, time.plus(HELLO_LIFETIME));
         }
-        self.pairs.put(pair, name.as_name(), source, time.plus(HELLO_LIFETIME));
     }
 
     /// The name that led `client` to `address`, if one is known at `time`.

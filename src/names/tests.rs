@@ -31,7 +31,7 @@ fn learned(fill: impl FnOnce(&mut ObservationBatch)) -> Names {
     let mut batch = ObservationBatch::default();
     fill(&mut batch);
     let mut names = Names::default();
-    batch.iter().for_each(|observation| names.learn(&observation));
+    batch.iter().for_each(|observation| names.learn(&observation, &|_| false));
     names
 }
 
@@ -109,6 +109,6 @@ fn the_table_is_bounded() {
     for last in 1..=5 {
         sni(&mut batch, head(1, &format!("192.0.2.{last}"), 1), "a.example", false);
     }
-    batch.iter().for_each(|observation| names.learn(&observation));
+    batch.iter().for_each(|observation| names.learn(&observation, &|_| false));
     assert_eq!((names.len(), names.evicted()), (2, 3));
 }
