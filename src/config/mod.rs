@@ -1,6 +1,6 @@
 //! Settings: a TOML file, under the same names as the flags that override it.
 
-use std::{fmt, fs, path::Path, path::PathBuf};
+use std::{fmt, fs, net::IpAddr, path::Path, path::PathBuf};
 
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -17,6 +17,8 @@ pub struct Config {
     pub asset: Vec<AssetEntry>,
     /// Indicator files and directories; the built-in packs when absent.
     pub indicators: Option<Vec<PathBuf>>,
+    /// The resolvers that our machines shall ask; what they are is learned when absent.
+    pub resolvers: Option<Vec<IpAddr>>,
     /// Whether the outermost VLAN is a tenant of its own where no tunnel tells one.
     pub vlan_is_tenant: bool,
     /// Seed of Community IDs.
@@ -76,7 +78,7 @@ impl Config {
             label: entry.label.as_deref().map(Into::into),
             group: entry.group.as_deref().map(Into::into),
         });
-        Assets::new(home, subnets.collect())
+        Assets::new(home, subnets.collect()).with_resolvers(self.resolvers.clone())
     }
 }
 

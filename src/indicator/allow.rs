@@ -15,7 +15,7 @@ use crate::protocol::dns::Name;
 use crate::time::Timestamp;
 
 /// The detectors that an entry's scope may name.
-pub const DETECTORS: [&str; 4] = ["indicator", "beacon", "dns_tunnel", "first_contact"];
+pub const DETECTORS: [&str; 6] = ["indicator", "beacon", "dns_tunnel", "dga", "resolver", "first_contact"];
 
 /// What a detector asks about.
 #[derive(Clone, Copy, Debug)]

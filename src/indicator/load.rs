@@ -14,6 +14,7 @@ use super::load_report::{Format, LoadReport, SourceReport};
 use super::matcher::Indicators;
 use super::plain::PlainReader;
 use super::registry::Registries;
+use super::resolver::PublicResolvers;
 use super::segment::{Added, Segment};
 use super::sinkhole::Sinkholes;
 use super::value::Value;
@@ -32,6 +33,8 @@ pub struct Knowledge {
     pub allow: Allow,
     /// Package registries.
     pub registries: Registries,
+    /// Public DNS resolvers.
+    pub resolvers: PublicResolvers,
     /// Sinkholes.
     pub sinkholes: Sinkholes,
     /// What was taken and what was not.
@@ -52,6 +55,7 @@ pub struct Loader {
     pub(super) indicators: IndicatorsBuilder,
     pub(super) allow: Vec<AllowEntry>,
     pub(super) registries: Registries,
+    pub(super) resolvers: PublicResolvers,
     pub(super) sinkholes: Sinkholes,
     report: LoadReport,
     /// What a compiled file shall say of its sources, where one is to be made.
@@ -84,7 +88,7 @@ impl Loader {
     }
 
     /// Takes what is built in of the kinds that are data of the sensor itself, not indicators: allow
-    /// entries, registries, sinkholes, search suffixes. For those who bring their own indicators.
+    /// entries, registries, resolvers, sinkholes, search suffixes. For those who bring their own indicators.
     pub fn builtin_baseline(&mut self) {
         for (name, text) in shipped::BASELINE {
             self.bytes(&format!("builtin:{name}"), text.as_bytes());
@@ -265,6 +269,7 @@ impl Loader {
             indicators: self.indicators.finish(),
             allow: Allow::new(self.allow, self.registries.clone()),
             registries: self.registries,
+            resolvers: self.resolvers,
             sinkholes: self.sinkholes,
             report: self.report,
         }

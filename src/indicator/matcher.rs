@@ -99,10 +99,17 @@ impl Indicators {
         Ending::of(name).is_some_and(|ending| self.may_list(name, ending))
     }
 
-    /// The same of the name that a message asks for, without a walk over its labels.
+    /// Of a message of whose name that says `false`, what [`name_ending`](super::name_ending) says, without a walk
+    /// over the labels.
     #[inline]
-    pub fn may_list_question(&self, outline: &Outline<'_>) -> bool {
-        Ending::of_question(outline).is_some_and(|ending| self.may_list(outline.name(), ending))
+    pub fn unlisted_question(&self, outline: &Outline<'_>) -> Option<u64> {
+        let Some(ending) = Ending::of_question(outline) else { return Some(0) };
+        (!self.may_list(outline.name(), ending)).then_some(ending.two)
+    }
+
+    /// Whether a platform's search suffix stands behind another name in `name`.
+    pub fn has_search_suffix(&self, name: Name<'_>) -> bool {
+        self.search_suffixes.stripped(name).next().is_some()
     }
 
     #[inline(always)]

@@ -10,7 +10,7 @@
 //!
 //! A [`Loader`] gathers packs and lists into a [`Knowledge`]: [`Indicators`] (what is claimed about a
 //! name, an address, an exchange), [`Allow`] (the one decision point that silences a detector),
-//! [`Registries`] and [`Sinkholes`]. All of it is immutable and is shared in an `Arc`.
+//! [`Registries`], [`PublicResolvers`] and [`Sinkholes`]. All of it is immutable and is shared in an `Arc`.
 //!
 //! ```
 //! use callhome::indicator::{AsOf, load_builtin};
@@ -58,6 +58,7 @@ mod plain;
 mod provenances;
 mod quick;
 mod registry;
+mod resolver;
 mod search_suffix;
 mod segment;
 mod shipped;
@@ -71,10 +72,13 @@ pub use allow::{Allow, AllowEntry, AllowSubject, DETECTORS};
 pub use compile::Compiled;
 pub use compiled::MAGIC as COMPILED_MAGIC;
 pub use exchange::{ExchangeFacts, Moment};
+pub use hash::folded as folded_hash;
+pub use labels::name_ending;
 pub use load::{Knowledge, Loader, load_builtin, load_paths};
 pub use load_report::{Format, LoadReport, REJECTED_KEPT, REJECTED_TEXT, Rejected, SourceReport};
 pub use matcher::Indicators;
 pub use model::*;
 pub use registry::Registries;
+pub use resolver::PublicResolvers;
 pub use signature::{Condition, Signature};
 pub use sinkhole::{Sinkhole, Sinkholes};

@@ -13,14 +13,15 @@ use super::load::Loader;
 use super::load_report::SourceReport;
 use super::model::{Kind, Match, Provenance, Severity, Tlp};
 use super::registry::Registries;
+use super::resolver::PublicResolvers;
 use super::search_suffix::SearchSuffixes;
 use super::sinkhole::Sinkholes;
 use super::value::Value;
 
 const ROOT_KEYS: &[&str] =
-    &["pack", "indicator", "signature", "allow", "registry", "sinkhole", "search_suffix"];
+    &["pack", "indicator", "signature", "allow", "registry", "resolver", "sinkhole", "search_suffix"];
 /// What a pack says beside claims.
-const REST_KEYS: &[&str] = &["signature", "allow", "registry", "sinkhole", "search_suffix"];
+const REST_KEYS: &[&str] = &["signature", "allow", "registry", "resolver", "sinkhole", "search_suffix"];
 const PACK_KEYS: &[&str] = &["id", "title", "campaign", "description", "references", "updated"];
 const INDICATOR_KEYS: &[&str] = &[
     "value",
@@ -120,6 +121,9 @@ fn read_document(
     }
     for entry in root.tables("registry", Registries::KEYS)? {
         count(entry.and_then(|entry| loader.registries.read(&entry)), report, &mut refused);
+    }
+    for entry in root.tables("resolver", PublicResolvers::KEYS)? {
+        count(entry.and_then(|entry| loader.resolvers.read(&entry)), report, &mut refused);
     }
     for entry in root.tables("sinkhole", Sinkholes::KEYS)? {
         count(entry.and_then(|entry| loader.sinkholes.read(&entry)), report, &mut refused);
