@@ -2,6 +2,7 @@
 
 use crate::{
     address::AddressWords,
+    decode::Tenant,
     flow::{FiveTuple, WordHash},
     observation::FlowIdentity,
 };
@@ -25,7 +26,12 @@ impl Default for LedThere {
 impl LedThere {
     /// Notes that a name that may be listed led the flow's client to `address`.
     pub fn add(&mut self, flow: &FlowIdentity, address: AddressWords) {
-        let (word, bit) = place(flow, flow.tuple.client.address.into(), address);
+        self.add_pair(flow.tenant, flow.tuple.client.address.into(), address);
+    }
+
+    /// Notes that a name led `client` to `address`.
+    pub fn add_pair(&mut self, tenant: Tenant, client: AddressWords, address: AddressWords) {
+        let (word, bit) = place(tenant, client, address);
         self.bits.get_mut(word).into_iter().for_each(|bits| *bits |= bit);
     }
 
@@ -33,26 +39,23 @@ impl LedThere {
     #[inline]
     pub fn may_hold(&self, flow: &FlowIdentity) -> bool {
         let FiveTuple { client, server, .. } = &flow.tuple;
-        let (word, bit) = place(flow, client.address.into(), server.address.into());
+        let (word, bit) = place(flow.tenant, client.address.into(), server.address.into());
         self.bits.get(word).is_none_or(|bits| bits & bit != 0)
     }
 }
 
 /// The same for both directions.
 #[inline]
-fn place(flow: &FlowIdentity, one: AddressWords, other: AddressWords) -> (usize, u64) {
+fn place(tenant: Tenant, one: AddressWords, other: AddressWords) -> (usize, u64) {
     let ([high, low], [other_high, other_low]) = (one.words(), other.words());
-    let hash = WordHash::from(flow.tenant.key).with(low ^ other_low).with(high ^ other_high).finish();
+    let hash = WordHash::from(tenant.key).with(low ^ other_low).with(high ^ other_high).finish();
     ((hash >> 32) as usize % WORDS, 1 << (hash & 63))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        decode::{Tenant, VlanStack},
-        flow::Endpoint,
-    };
+    use crate::{decode::VlanStack, flow::Endpoint};
 
     fn flow(client: &str, server: &str, tenant: u64) -> FlowIdentity {
         let end = |address: &str| Endpoint { address: address.parse().unwrap(), port: 443 };

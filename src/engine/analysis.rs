@@ -163,7 +163,25 @@ impl<'s> Analysis<'s> {
         self.seen.dns_messages += 1;
         self.names.learn_quiet(quiet);
         self.visibility.observe_quiet(quiet, &self.assets);
-        self.sweep(now)
+        let swept = self.sweep(now);
+        let findings = self.detection.quiet_names_asked(quiet, &self.assets, &self.names);
+        if findings.is_empty() { swept } else { swept.and(self.tell_found(findings, now)) }
+    }
+
+    /// Tells findings that no single observation gave, at `now`.
+    fn tell_found(&mut self, findings: Vec<Finding>, now: Timestamp) -> Result<(), OutputError> {
+        let mut out = Output { sink: self.sink.as_deref_mut(), result: Ok(()) };
+        let (closed, visibility) = (&mut self.closed, &self.visibility);
+        for finding in findings {
+            if finding.telling == Telling::Alert {
+                self.findings.add(finding.severity);
+                out.make(|| event::alert(&finding, &self.events));
+            }
+            self.incidents.take(&finding, &mut |incident, change| {
+                tell(incident, change, now, visibility, closed, &mut out);
+            });
+        }
+        out.result
     }
 
     /// Closes incidents that have gone quiet by `now`.
@@ -208,7 +226,14 @@ impl<'s> Analysis<'s> {
             }
             _ => self.visibility.note(now),
         }
-        self.sweep(now)
+        let swept = self.sweep(now);
+        match &observation.seen {
+            observation::Seen::FlowOpened(_) | observation::Seen::UnlistedHello(_) => {
+                let findings = self.detection.names_asked(observation, &self.assets, &self.names);
+                swept.and(self.tell_found(findings, now))
+            }
+            _ => swept,
+        }
     }
 
     fn observe(&mut self, observation: &Observation<'_>) -> Result<(), OutputError> {
@@ -245,7 +270,9 @@ impl<'s> Analysis<'s> {
             }
             incidents.take(&finding, &mut |incident, change| told(incident, change, &mut out));
         });
-        out.result
+        let result = out.result;
+        let findings = self.detection.names_asked(observation, &self.assets, &self.names);
+        result.and(self.tell_found(findings, now))
     }
 
     /// The end of input: closes every incident, adds our counters to the workers' and writes all of them.
@@ -253,6 +280,8 @@ impl<'s> Analysis<'s> {
     /// # Errors
     /// When events cannot be written.
     pub fn finish(&mut self, finished: &mut Finished) -> Result<(), OutputError> {
+        let findings = self.detection.finish_names(&self.assets, &self.names);
+        self.tell_found(findings, self.last)?;
         let ours = self.counters();
         let end = finished.span.map_or(Timestamp::default(), |(_, last)| last);
         let mut out = Output { sink: self.sink.as_deref_mut(), result: Ok(()) };
@@ -292,7 +321,7 @@ impl<'s> Analysis<'s> {
     }
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
-        let DetectionCounters { alerts, allowed, repeated, suppressed, unsupported, evicted } =
+        let DetectionCounters { alerts, allowed, repeated, suppressed, unsupported, evicted, questions } =
             self.detection.counters();
         vec![
             ("detect.observations", self.observations),
@@ -302,6 +331,10 @@ impl<'s> Analysis<'s> {
             ("detect.alerts_suppressed", suppressed),
             ("detect.alerts_unsupported", unsupported),
             ("detect.evicted", evicted),
+            ("dns_tunnel.active", questions.followed),
+            ("dns_tunnel.evicted", questions.followed_evicted),
+            ("dga.evicted", questions.failing_evicted),
+            ("resolver.evicted", questions.resolvers_evicted),
             ("incident.total", self.incidents.opened()),
             ("incident.evicted", self.incidents.evicted()),
             ("incident.unlisted", self.closed.unlisted),
