@@ -97,12 +97,15 @@ mod tests {
     fn reads_every_key() {
         let config = load(
             "home_networks = [\"198.51.100.0/24\"]\nindicators = [\"mine.toml\"]\nvlan_is_tenant = true\n\
-             community_id_seed = 7\n[[asset]]\ncidr = \"198.51.100.8/29\"\nlabel = \"runner\"\ngroup = \"ci\"\n",
+             resolvers = [\"198.51.100.53\"]\ncommunity_id_seed = 7\n[[asset]]\ncidr = \"198.51.100.8/29\"\nlabel = \"runner\"\ngroup = \"ci\"\n",
         )
         .unwrap();
         assert_eq!(config.community_id_seed, 7);
         let asset = config.assets().asset("198.51.100.9".parse().unwrap(), Default::default());
         assert_eq!(asset.group.as_deref(), Some("ci"));
+        let is_resolver = |address: &str| config.assets().is_resolver(address.parse().unwrap());
+        assert_eq!((is_resolver("198.51.100.53"), is_resolver("8.8.8.8")), (Some(true), Some(false)));
+        assert_eq!(Config::default().assets().is_resolver("8.8.8.8".parse().unwrap()), None);
     }
 
     #[test]

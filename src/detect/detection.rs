@@ -12,7 +12,7 @@ use super::{
     finding::{Application, Destination, Detector, Finding, IndicatorMatch, Telling},
     indicator,
     led_there::LedThere,
-    questions::{QuestionCounters, Questions, Scene},
+    questions::{QuestionCounters, Questions, Scene, Sifted},
     recurrence::Recurrences,
     screen, sentence, signature,
 };
@@ -24,7 +24,7 @@ use crate::{
     indicator::{AllowSubject, AsOf, Knowledge, Rung, Severity, Standing},
     limits,
     names::{NameSource, NamedBy, Names},
-    observation::{FlowIdentity, HostFacts, Hosts, Observation, QuietDns, Screen, Seen},
+    observation::{FlowIdentity, Head, HostFacts, Hosts, Observation, QuietDns, Screen, Seen},
     protocol::dns::NameBuf,
     time::{SECOND, Timestamp},
 };
@@ -161,17 +161,31 @@ impl Detection {
         findings
     }
 
-    /// The same of a DNS message of which nothing else is to be detected.
+    /// Whether there may be something to say of a flow's beginning by the names that were asked for.
     #[inline]
+    pub fn asks_about_flow(&self, head: &Head) -> bool {
+        self.questions.asks_about_flow(head)
+    }
+
+    /// Notes a DNS message of which nothing else is to be detected; what makes it worth a look by
+    /// [`Detection::quiet_names_asked`].
+    #[inline(always)]
+    pub fn sift(&mut self, quiet: &QuietDns<'_>) -> Option<Sifted> {
+        self.questions.sift_quiet(quiet)
+    }
+
+    /// What is found by a message that is worth a look.
+    #[inline(never)]
     pub fn quiet_names_asked(
         &mut self,
         quiet: &QuietDns<'_>,
+        sifted: Sifted,
         assets: &Assets,
         names: &Names,
     ) -> Vec<Finding> {
         let mut findings = Vec::new();
         let scene = Scene { assets, names, knowledge: &self.knowledge };
-        self.questions.quiet(quiet, &scene, &mut |finding| findings.push(finding));
+        self.questions.quiet(quiet, sifted, &scene, &mut |finding| findings.push(finding));
         self.counters.alerts += findings.len() as u64;
         findings
     }

@@ -23,4 +23,4 @@ mod signature;
 
 pub use detection::{Detection, DetectionCounters};
 pub use finding::{Application, Beacon, Destination, Detector, DnsTunnel, Finding, IndicatorMatch, Telling};
-pub use questions::QuestionCounters;
+pub use questions::{QuestionCounters, Sifted};

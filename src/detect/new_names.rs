@@ -12,7 +12,6 @@ use crate::{
     address::AddressWords,
     decode::Tenant,
     flow::WordHash,
-    indicator::folded_hash,
     limits,
     observation::DnsFacts,
     protocol::dns::Name,
@@ -21,6 +20,9 @@ use crate::{
 
 /// After so long counters are worth half.
 const HALF_LIFE: Nanos = 600 * SECOND;
+
+/// Odd, with about as many ones as zeros.
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Words of the bitmap.
 const WORDS: usize = limits::NEW_NAME_BITS / 64;
@@ -74,28 +76,28 @@ impl NewNames {
     #[inline]
     pub fn machine(&self, tenant: Tenant, address: AddressWords) -> u64 {
         let [high, low] = address.words();
-        let start = WordHash::from(self.seed ^ tenant.key.rotate_left(24) ^ (tenant.kind as u64) << 61);
-        start.with(low ^ high.rotate_left(32)).finish()
+        let whose = tenant.key.rotate_left(24) ^ (tenant.kind as u64) << 61;
+        (low ^ high.rotate_left(32) ^ whose).wrapping_mul(SPREAD) ^ self.seed
     }
 
-    /// The hash of what `hash` is of together with `what`.
+    /// The hash of what `hash` is of together with `what`, which is a hash itself or few of a kind. One multiplication
+    /// would do for every message what nobody gains by: equal hashes only raise counters.
     #[inline]
     pub const fn with(hash: u64, what: u64) -> u64 {
-        WordHash::from(hash).with(what).finish()
+        hash.rotate_left(23).wrapping_add(what.wrapping_mul(SPREAD))
     }
 
     /// Notes that who is `asker`, with the ending of the name in the hash, asks for the name; whether he did not
     /// lately.
     #[inline]
     pub fn is_new(&mut self, asker: u64, facts: &DnsFacts, name: Name<'_>) -> bool {
-        let hash = folded_hash(asker, name.wire(), 0, usize::from(facts.ending_at));
-        self.is_first(hash)
+        self.is_first(start_hash(asker, name.wire(), usize::from(facts.ending_at)))
     }
 
     /// Notes what `hash` is of; whether it was not noted lately.
     #[inline]
     pub fn is_first(&mut self, hash: u64) -> bool {
-        let place = (hash >> 32) as usize % limits::NEW_NAME_BITS;
+        let place = (hash >> 36) as usize % limits::NEW_NAME_BITS;
         let Some(word) = self.asked.get_mut(place / 64) else { return false };
         let bit = 1 << (place % 64);
         if *word & bit != 0 {
@@ -107,6 +109,12 @@ impl NewNames {
             self.forget();
         }
         true
+    }
+
+    /// Whether what `hash` is of was noted lately.
+    pub fn knows(&self, hash: u64) -> bool {
+        let place = (hash >> 36) as usize % limits::NEW_NAME_BITS;
+        self.asked.get(place / 64).is_some_and(|word| word & 1 << (place % 64) != 0)
     }
 
     #[cold]
@@ -128,6 +136,28 @@ impl NewNames {
     #[inline]
     pub fn count(&self, hash: u64) -> u8 {
         self.counts.get(place(hash)).copied().unwrap_or_default()
+    }
+}
+
+/// Goes on from `hash` with the first `end` bytes of `wire`, whatever the case of letters: some other characters are
+/// taken for each other too, which lets one name in very many pass for known.
+#[inline]
+fn start_hash(hash: u64, wire: &[u8], end: usize) -> u64 {
+    const SMALL: u64 = 0x2020_2020_2020_2020;
+    let with = |hash: u64, bytes: [u8; 8], mask: u64| {
+        let mixed = (hash ^ (u64::from_le_bytes(bytes) | SMALL) & mask).wrapping_mul(SPREAD);
+        mixed ^ mixed >> 32
+    };
+    let hash = hash ^ end as u64;
+    let start = wire.get(..end).unwrap_or_default();
+    let (words, rest) = start.as_chunks::<8>();
+    let hash = words.iter().fold(hash, |hash, word| with(hash, *word, u64::MAX));
+    match (rest.len(), start.last_chunk::<8>(), wire.first_chunk::<8>()) {
+        (0, ..) => hash,
+        (_, Some(last), _) => with(hash, *last, u64::MAX),
+        // The ending follows, so that there are eight bytes of nearly every name.
+        (_, None, Some(first)) => with(hash, *first, (1 << (8 * rest.len())) - 1),
+        _ => rest.iter().fold(hash, |hash, byte| with(hash, [*byte; 8], u64::MAX)),
     }
 }
 
@@ -158,6 +188,8 @@ mod tests {
             names.is_new(machine, &facts, name.as_name())
         };
         assert!(ask(one, "a.example.com") && !ask(one, "A.example.com"));
+        assert!(ask(one, "a-longer-name.example.com") && !ask(one, "A-LONGER-NAME.example.com"));
+        assert!(ask(one, "a-longer-names.example.com") && ask(one, "b-longer-name.example.com"));
         assert!(ask(other, "a.example.com") && ask(one, "b.example.com"));
     }
 

@@ -39,6 +39,9 @@ const LONG: usize = 56;
 /// What a new name counts that is long, or for which a seldom type is asked.
 const HEAVY: u8 = 4;
 
+/// What stands for a machine's resolvers at home in a hash.
+const AT_HOME: u64 = 1 << 62;
+
 /// The response code of names that do not exist.
 const NXDOMAIN: u8 = 3;
 
@@ -87,19 +90,33 @@ pub struct Scene<'a> {
     pub knowledge: &'a Knowledge,
 }
 
-/// Why a message is looked at.
+/// Why a message is looked at; a bit for each reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Sifted {
+pub struct Sifted(u8);
+
+impl Sifted {
     /// The machine asks this server for the first time, as far as is remembered.
-    is_new_server: bool,
+    const NEW_SERVER: u8 = 1;
     /// A name that does not exist, below an ending of which that was not heard lately.
-    is_new_failure: bool,
+    const NEW_FAILURE: u8 = 2;
     /// The machine has asked for enough new names below this ending.
-    is_watched: bool,
+    const WATCHED: u8 = 4;
     /// All machines together have.
-    is_pooled: bool,
+    const POOLED: u8 = 8;
     /// The machine has asked this server for enough new names of whatever ending.
-    may_be_under_no_domain: bool,
+    const UNDER_NO_DOMAIN: u8 = 16;
+    /// Something is to be done whatever the message.
+    const DUE: u8 = 32;
+
+    #[inline]
+    const fn when(reason: u8, holds: bool) -> u8 {
+        if holds { reason } else { 0 }
+    }
+
+    #[inline]
+    const fn has(self, reasons: u8) -> bool {
+        self.0 & reasons != 0
+    }
 }
 
 /// What was done, in numbers.
@@ -146,13 +163,28 @@ impl Default for Questions {
 }
 
 impl Questions {
-    /// Takes in a message that was told in numbers.
-    #[inline]
-    pub fn quiet(&mut self, quiet: &QuietDns<'_>, scene: &Scene<'_>, found: &mut dyn FnMut(Finding)) {
+    /// Sifts a message that was told in numbers; what makes it worth a look, if anything does.
+    #[inline(always)]
+    pub fn sift_quiet(&mut self, quiet: &QuietDns<'_>) -> Option<Sifted> {
         let sifted = self.sift(quiet.about, quiet.name);
-        if sifted != Sifted::default() || self.tunnels.is_due(quiet.about.time) {
-            self.look(&quiet.into(), sifted, scene, found);
-        }
+        (sifted != Sifted::default()).then_some(sifted)
+    }
+
+    /// Looks at a message that was told in numbers.
+    pub fn quiet(
+        &mut self,
+        quiet: &QuietDns<'_>,
+        sifted: Sifted,
+        scene: &Scene<'_>,
+        found: &mut dyn FnMut(Finding),
+    ) {
+        self.look(&quiet.into(), sifted, scene, found);
+    }
+
+    /// Whether there may be something to say of a flow's beginning.
+    #[inline]
+    pub fn asks_about_flow(&self, head: &Head) -> bool {
+        head.flow.tuple.server.port == ENCRYPTED_PORT || self.led_there.may_hold(&head.flow)
     }
 
     /// Takes in whatever else was observed: messages told in full, flows, hellos.
@@ -225,37 +257,62 @@ impl Questions {
     }
 
     /// What makes the message worth a look.
-    #[inline]
+    #[inline(always)]
     fn sift(&mut self, about: &QuietHead, name: Name<'_>) -> Sifted {
-        let QuietHead { time, tenant, client, server, is_response, ref facts, .. } = *about;
-        let sieve = &mut self.sieve;
-        sieve.advance(time);
-        let machine = sieve.machine(tenant, client);
-        let asker = NewNames::with(machine, facts.ending);
-        if is_response {
-            let is_new_failure = facts.code == NXDOMAIN && sieve.is_first(NewNames::with(asker, 1));
-            // Whatever else counts exactly is known when it is looked up.
-            let is_watched = sieve.count(asker) >= WATCHED || is_seldom(facts.kind);
-            return Sifted { is_new_failure, is_watched, ..Sifted::default() };
+        if !about.is_response {
+            // First, because the first time is what all hashes begin with.
+            self.sieve.advance(about.time);
         }
+        let machine = self.sieve.machine(about.tenant, about.client);
+        let asker = NewNames::with(machine, about.facts.ending);
+        if about.is_response {
+            self.sift_answer(&about.facts, asker)
+        } else {
+            self.sift_question(about, name, machine, asker)
+        }
+    }
+
+    #[inline(always)]
+    fn sift_answer(&mut self, facts: &DnsFacts, asker: u64) -> Sifted {
+        // Whatever else counts exactly is known when it is looked up.
+        let is_watched = self.sieve.count(asker) >= WATCHED || is_seldom(facts.kind);
+        let is_new_failure = facts.code == NXDOMAIN && self.sieve.is_first(NewNames::with(asker, 1));
+        Sifted(Sifted::when(Sifted::WATCHED, is_watched) | Sifted::when(Sifted::NEW_FAILURE, is_new_failure))
+    }
+
+    #[inline(always)]
+    fn sift_question(&mut self, about: &QuietHead, name: Name<'_>, machine: u64, asker: u64) -> Sifted {
+        let QuietHead { time, tenant, server, ref facts, .. } = *about;
+        let is_due = self.tunnels.is_due(time);
+        let sieve = &mut self.sieve;
         let [_, server] = server.words();
-        let is_new_server =
-            facts.recursion_desired && sieve.is_first(NewNames::with(machine, server | 1 << 63));
+        let of_server = NewNames::with(machine, server | 1 << 63);
+        let is_new_server = facts.recursion_desired && sieve.is_first(of_server);
+        let sifted = Sifted::when(Sifted::DUE, is_due) | Sifted::when(Sifted::NEW_SERVER, is_new_server);
         if facts.ending == 0 {
-            return Sifted { is_new_server, ..Sifted::default() };
+            return Sifted(sifted);
         }
         let is_new = sieve.is_new(asker, facts, name);
         let is_heavy = name.wire().len() >= LONG || is_seldom(facts.kind) && is_rare(facts.kind, name);
-        let own =
-            if is_new { sieve.raise(asker, if is_heavy { HEAVY } else { 1 }) } else { sieve.count(asker) };
-        let mut sifted = Sifted { is_new_server, is_watched: own >= WATCHED, ..Sifted::default() };
         if is_new && is_heavy {
-            let all = NewNames::with(sieve.machine(tenant, AddressWords::default()), facts.ending);
-            sifted.is_pooled = sieve.raise(all, HEAVY) >= POOLED;
-            let asked = NewNames::with(machine, server);
-            sifted.may_be_under_no_domain = sieve.raise(asked, HEAVY) >= UNDER_NO_DOMAIN;
+            let more = self.sift_heavy(tenant, facts.ending, of_server, asker);
+            return Sifted(sifted | more);
         }
-        sifted
+        let own = if is_new { sieve.raise(asker, 1) } else { sieve.count(asker) };
+        Sifted(sifted | Sifted::when(Sifted::WATCHED, own >= WATCHED))
+    }
+
+    /// A new name that is long, or for which a seldom type is asked.
+    #[cold]
+    fn sift_heavy(&mut self, tenant: Tenant, ending: u64, of_server: u64, asker: u64) -> u8 {
+        let sieve = &mut self.sieve;
+        let all = NewNames::with(sieve.machine(tenant, AddressWords::default()), ending);
+        let own = sieve.raise(asker, HEAVY) >= WATCHED;
+        let pooled = sieve.raise(all, HEAVY) >= POOLED;
+        let under_no_domain = sieve.raise(of_server, HEAVY) >= UNDER_NO_DOMAIN;
+        Sifted::when(Sifted::WATCHED, own)
+            | Sifted::when(Sifted::POOLED, pooled)
+            | Sifted::when(Sifted::UNDER_NO_DOMAIN, under_no_domain)
     }
 
     /// Looks at a message.
@@ -275,11 +332,11 @@ impl Questions {
         if !assets.is_home(client) && assets.is_home(server) {
             return;
         }
-        if sifted.is_new_server {
+        if sifted.has(Sifted::NEW_SERVER) {
             self.new_server(message, scene, found);
         }
-        let is_followed = sifted.is_watched || sifted.is_pooled || sifted.may_be_under_no_domain;
-        if !is_followed && !sifted.is_new_failure {
+        let is_followed = sifted.has(Sifted::WATCHED | Sifted::POOLED | Sifted::UNDER_NO_DOMAIN);
+        if !is_followed && !sifted.has(Sifted::NEW_FAILURE) {
             return;
         }
         let Some(registered) = Registered::of(message.name) else { return };
@@ -289,13 +346,13 @@ impl Questions {
         let below = message.name.wire().len() - wire.len();
         let labels = Name::from_wire(message.name.wire().get(..below).unwrap_or_default());
         // What a search suffix was put behind is told by its own question.
-        if sifted.is_new_failure
+        if sifted.has(Sifted::NEW_FAILURE)
             && !is_foreign(labels)
             && let Some(generated) = self.generation.failed(message, registered, domain)
         {
             found(told::generated(generated, message, assets));
         }
-        let is_watched = sifted.is_watched || sifted.is_pooled || registered.domain.is_root();
+        let is_watched = sifted.has(Sifted::WATCHED | Sifted::POOLED) || registered.domain.is_root();
         if !is_followed || !is_watched || knowledge.indicators.has_search_suffix(message.name) {
             return;
         }
@@ -324,9 +381,8 @@ impl Questions {
             self.allowed += 1;
             return;
         }
+        let standing = self.standing(message, scene);
         let circumstances = || {
-            let standing =
-                self.resolvers.standing(message.tenant, client, server, assets, &knowledge.resolvers);
             let past_resolver = match standing {
                 Standing::Strange(own) => Some(told::past_resolver(server, own)),
                 Standing::Expected | Standing::Public(_) => None,
@@ -334,22 +390,39 @@ impl Questions {
             Circumstances { past_resolver, together: None }
         };
         let mut told = |tunnel: Tunnel<'_>| found(told::tunnel(tunnel, assets));
-        self.tunnels.question(&counted, sifted.is_pooled, circumstances, &mut told);
+        self.tunnels.question(&counted, sifted.has(Sifted::POOLED), circumstances, &mut told);
     }
 
     /// A machine asks a server that it did not ask before.
     fn new_server(&mut self, message: &DnsMessage<'_>, scene: &Scene<'_>, found: &mut dyn FnMut(Finding)) {
         let (tenant, client) = (message.tenant, IpAddr::from(message.client));
         let server = IpAddr::from(message.server);
+        // That it has a resolver at home is enough to know of nearly every machine, unless the settings say more.
+        if scene.assets.is_resolver(server).is_none() && scene.assets.is_home(server) {
+            let machine = self.sieve.machine(tenant, message.client);
+            if self.sieve.is_first(NewNames::with(machine, AT_HOME)) {
+                self.resolvers.note_at_home(tenant, server);
+            }
+            return;
+        }
         if !self.resolvers.note(tenant, client, server) {
             return;
         }
-        let standing =
-            self.resolvers.standing(tenant, client, server, scene.assets, &scene.knowledge.resolvers);
+        let standing = self.standing(message, scene);
         let named = scene.names.name_of(tenant, client, server, message.time);
         if let Some(finding) = told::resolver(&standing, message, named, scene.assets) {
             found(finding);
         }
+    }
+
+    /// What the server is to the machine that asks it.
+    fn standing(&self, message: &DnsMessage<'_>, scene: &Scene<'_>) -> Standing {
+        let machine = self.sieve.machine(message.tenant, message.client);
+        let is_at_home = self.sieve.knows(NewNames::with(machine, AT_HOME));
+        let at_home = if is_at_home { self.resolvers.at_home(message.tenant) } else { None };
+        let (client, server) = (message.client.into(), message.server.into());
+        let public = &scene.knowledge.resolvers;
+        self.resolvers.standing(message.tenant, client, server, at_home, scene.assets, public)
     }
 
     /// A flow to a port of encrypted DNS, or to where a name below a followed domain led.

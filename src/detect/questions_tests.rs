@@ -64,7 +64,9 @@ impl Desk {
             let about = QuietHead { time, tenant, client, server, port: 53, is_response, facts };
             let quiet = QuietDns { packet: 1, about: &about, name: name.as_name(), addresses };
             let scene = Scene { assets: &self.assets, names: &self.names, knowledge: &self.knowledge };
-            self.questions.quiet(&quiet, &scene, &mut |finding| self.found.push(finding));
+            if let Some(sifted) = self.questions.sift_quiet(&quiet) {
+                self.questions.quiet(&quiet, sifted, &scene, &mut |finding| self.found.push(finding));
+            }
         };
         tell(false, 0, 0, &[]);
         match answer {
@@ -149,6 +151,21 @@ fn words_are_worth_less_than_data() {
     assert_eq!(told(&|number| random(number, BASE32, 56)), Some(Severity::Medium));
     let words = |number| format!("department-of-administration-printers-building-{number}");
     assert!(told(&words) < Some(Severity::Medium));
+}
+
+#[test]
+fn a_zone_that_is_called_as_a_top_level_domain_hides_nothing() {
+    let told = |kind, answer| {
+        let mut desk = Desk::new();
+        for number in 0..100 {
+            let length = if kind == A { 44 } else { 8 };
+            let name = format!("{}.io.example.com", random(number, BASE32, length));
+            desk.ask(1.0, "10.0.0.5", RESOLVER, &name, kind, answer);
+        }
+        desk.tunnel().map(|(severity, ..)| severity)
+    };
+    assert_eq!(told(TXT, Answer::Records(250)), Some(Severity::High));
+    assert_eq!(told(A, Answer::NoSuchName), Some(Severity::Medium));
 }
 
 #[test]

@@ -85,7 +85,6 @@ pub fn resolver(
     assets: &Assets,
 ) -> Option<Finding> {
     let server = IpAddr::from(message.server);
-    let asked = sentence::quoted(message.name.to_lower_text().as_bytes());
     let (severity, said) = match standing {
         Standing::Expected => return None,
         Standing::Public(operator) => {
@@ -93,6 +92,7 @@ pub fn resolver(
         }
         Standing::Strange(own) => (Severity::Low, past_resolver(server, *own)),
     };
+    let asked = sentence::quoted(message.name.to_lower_text().as_bytes());
     let mut why =
         vec![said.clone(), format!("the first question was for {asked} ({})", type_name(message.facts.kind))];
     if let Some(named) = named {

@@ -31,6 +31,8 @@ pub struct Resolvers {
     clients: BoundedMap<(Tenant, IpAddr), Client>,
     /// How many machines ask a server.
     servers: BoundedMap<(Tenant, IpAddr), u32>,
+    /// The resolver at home that a network's machines began to ask last.
+    at_home: BoundedMap<Tenant, IpAddr>,
 }
 
 #[derive(Debug, Default)]
@@ -45,6 +47,7 @@ impl Default for Resolvers {
         Self {
             clients: BoundedMap::new(limits::RESOLVER_CLIENTS),
             servers: BoundedMap::new(limits::RESOLVER_CLIENTS),
+            at_home: BoundedMap::new(limits::RESOLVER_CLIENTS),
         }
     }
 }
@@ -65,12 +68,23 @@ impl Resolvers {
         true
     }
 
-    /// What `server` is to `client`.
+    /// Notes that a machine asks a server at home, where the settings do not say whom it shall ask.
+    pub fn note_at_home(&mut self, tenant: Tenant, server: IpAddr) {
+        *self.at_home.touch_or_insert(tenant, || server, |_, _| ()) = server;
+    }
+
+    /// A resolver at home of the machines of a network.
+    pub fn at_home(&self, tenant: Tenant) -> Option<IpAddr> {
+        self.at_home.get(&tenant).copied()
+    }
+
+    /// What `server` is to `client`, which asks `at_home` as well.
     pub fn standing(
         &self,
         tenant: Tenant,
         client: IpAddr,
         server: IpAddr,
+        at_home: Option<IpAddr>,
         assets: &Assets,
         public: &PublicResolvers,
     ) -> Standing {
@@ -86,7 +100,8 @@ impl Resolvers {
         if is_own(server) {
             return Standing::Expected;
         }
-        let own = known.servers.iter().copied().find(|&other| other != server && is_own(other));
+        let mut known_servers = at_home.into_iter().chain(known.servers.iter().copied());
+        let own = known_servers.find(|&other| other != server && is_own(other));
         let operator = public.by_address(server);
         match (own, operator) {
             (Some(_), Some(operator)) => Standing::Public(operator.to_string()),
@@ -102,7 +117,7 @@ impl Resolvers {
 
     /// Machines and servers that were forgotten because there were too many.
     pub fn evicted(&self) -> u64 {
-        self.clients.evicted() + self.servers.evicted()
+        self.clients.evicted() + self.servers.evicted() + self.at_home.evicted()
     }
 }
 
@@ -119,10 +134,15 @@ mod tests {
     fn standing(servers: &[&str], assets: &Assets) -> Standing {
         let (mut resolvers, tenant) = (Resolvers::default(), Tenant::default());
         for server in servers {
-            resolvers.note(tenant, ip("10.0.0.5"), ip(server));
+            if assets.is_home(ip(server)) && assets.is_resolver(ip(server)).is_none() {
+                resolvers.note_at_home(tenant, ip(server));
+            } else {
+                resolvers.note(tenant, ip("10.0.0.5"), ip(server));
+            }
         }
         let public = load_builtin().resolvers;
-        resolvers.standing(tenant, ip("10.0.0.5"), ip(servers.last().unwrap()), assets, &public)
+        let at_home = resolvers.at_home(tenant);
+        resolvers.standing(tenant, ip("10.0.0.5"), ip(servers.last().unwrap()), at_home, assets, &public)
     }
 
     #[test]
@@ -148,13 +168,20 @@ mod tests {
     fn what_several_machines_ask_is_their_resolver() {
         let (mut resolvers, tenant) = (Resolvers::default(), Tenant::default());
         for client in ["10.0.0.5", "10.0.0.6", "10.0.0.7"] {
-            assert!(resolvers.note(tenant, ip(client), ip("10.0.0.2")));
             assert!(resolvers.note(tenant, ip(client), ip("203.0.113.9")));
         }
-        assert!(!resolvers.note(tenant, ip("10.0.0.5"), ip("10.0.0.2")), "known");
+        assert!(!resolvers.note(tenant, ip("10.0.0.5"), ip("203.0.113.9")), "known");
         let public = PublicResolvers::default();
-        let asked =
-            |client| resolvers.standing(tenant, ip(client), ip("203.0.113.9"), &Assets::default(), &public);
+        let asked = |client| {
+            resolvers.standing(
+                tenant,
+                ip(client),
+                ip("203.0.113.9"),
+                Some(ip("10.0.0.2")),
+                &Assets::default(),
+                &public,
+            )
+        };
         assert_eq!(asked("10.0.0.5"), Standing::Expected);
     }
 

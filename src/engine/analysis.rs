@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::pipeline::Finished;
 use crate::{
     asset::Assets,
-    detect::{Detection, DetectionCounters, Finding, Telling},
+    detect::{Detection, DetectionCounters, Finding, Sifted, Telling},
     event::{self, EventOptions, IncidentAction, Records},
     flow::TcpState,
     incident::{Change, Incident, Incidents, Visibility},
@@ -163,9 +163,23 @@ impl<'s> Analysis<'s> {
         self.seen.dns_messages += 1;
         self.names.learn_quiet(quiet);
         self.visibility.observe_quiet(quiet, &self.assets);
+        match self.detection.sift(quiet) {
+            None => self.sweep(now),
+            Some(sifted) => self.observe_asked(quiet, sifted, now),
+        }
+    }
+
+    /// A quiet message whose name or server is worth a look.
+    #[inline(never)]
+    fn observe_asked(
+        &mut self,
+        quiet: &QuietDns<'_>,
+        sifted: Sifted,
+        now: Timestamp,
+    ) -> Result<(), OutputError> {
         let swept = self.sweep(now);
-        let findings = self.detection.quiet_names_asked(quiet, &self.assets, &self.names);
-        if findings.is_empty() { swept } else { swept.and(self.tell_found(findings, now)) }
+        let findings = self.detection.quiet_names_asked(quiet, sifted, &self.assets, &self.names);
+        swept.and(self.tell_found(findings, now))
     }
 
     /// Tells findings that no single observation gave, at `now`.
@@ -227,13 +241,16 @@ impl<'s> Analysis<'s> {
             _ => self.visibility.note(now),
         }
         let swept = self.sweep(now);
-        match &observation.seen {
-            observation::Seen::FlowOpened(_) | observation::Seen::UnlistedHello(_) => {
-                let findings = self.detection.names_asked(observation, &self.assets, &self.names);
-                swept.and(self.tell_found(findings, now))
-            }
-            _ => swept,
+        let is_of_names = match &observation.seen {
+            observation::Seen::FlowOpened(_) => self.detection.asks_about_flow(observation.head),
+            observation::Seen::UnlistedHello(hello) => hello.is_resolver,
+            _ => false,
+        };
+        if !is_of_names {
+            return swept;
         }
+        let findings = self.detection.names_asked(observation, &self.assets, &self.names);
+        swept.and(self.tell_found(findings, now))
     }
 
     fn observe(&mut self, observation: &Observation<'_>) -> Result<(), OutputError> {
@@ -271,6 +288,9 @@ impl<'s> Analysis<'s> {
             incidents.take(&finding, &mut |incident, change| told(incident, change, &mut out));
         });
         let result = out.result;
+        if matches!(observation.seen, observation::Seen::Exchange(_) | observation::Seen::FlowClosed(_)) {
+            return result;
+        }
         let findings = self.detection.names_asked(observation, &self.assets, &self.names);
         result.and(self.tell_found(findings, now))
     }

@@ -59,3 +59,40 @@ impl PublicResolvers {
         Ok(count)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::super::{Loader, load_builtin};
+    use crate::protocol::dns::NameBuf;
+
+    #[test]
+    fn public_resolvers_are_known_by_name_and_address() {
+        let resolvers = load_builtin().resolvers;
+        let by_name = |name: &str| {
+            let name = NameBuf::from_text(name.as_bytes()).unwrap();
+            resolvers.by_name(name.as_name()).map(|operator| operator.to_string())
+        };
+        assert_eq!(by_name("DNS.google").as_deref(), Some("Google Public DNS"));
+        assert_eq!(by_name("family.cloudflare-dns.com").as_deref(), Some("Cloudflare"));
+        for other in ["google", "www.google.com", "notdns.google", "quad9.net"] {
+            assert_eq!(by_name(other), None, "{other}");
+        }
+        let by_address = |address: &str| resolvers.by_address(address.parse().unwrap()).is_some();
+        assert!(by_address("9.9.9.9") && by_address("::ffff:9.9.9.9") && by_address("2620:fe::fe"));
+        assert!(!by_address("9.9.9.8"));
+    }
+
+    #[test]
+    fn a_slip_is_refused_with_its_line() {
+        let mut loader = Loader::default();
+        let pack = "[pack]\nid = \"p\"\ntitle = \"t\"\n[[resolver]]\noperator = \"o\"\nreference = \"r\"\n";
+        loader.bytes(
+            "p.toml",
+            format!("{pack}[[resolver]]\noperator = \"o\"\nreference = \"r\"\naddresses = [\"x\"]\n")
+                .as_bytes(),
+        );
+        let report = loader.finish().report;
+        assert_eq!(report.rejected(), 2, "{report}");
+    }
+}

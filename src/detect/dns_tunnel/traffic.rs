@@ -50,7 +50,7 @@ pub struct Traffic {
     pub rare_answered: (u64, u64),
     /// Answers that say that there is no such name.
     pub failed: u64,
-    /// Answers of addresses, and of those ones of this host or none: what reputation services say yes with.
+    /// Answers of addresses, and of those ones of this host: what reputation services say yes with.
     pub addressed: (u64, u64),
     /// Questions for types that ordinary hosts do not ask for.
     pub rare: u64,
@@ -146,7 +146,7 @@ impl Traffic {
             3 => self.failed += 1,
             _ => {}
         }
-        let is_local = |address: IpAddr| address.is_loopback() || address.is_unspecified();
+        let is_local = |address: IpAddr| address.is_loopback();
         if !message.addresses.is_empty() {
             self.addressed.0 += 1;
             let local = message.addresses.iter().all(|(address, _)| is_local((*address).into()));

@@ -20,10 +20,15 @@ pub const LEAST_NAMES: u64 = 12;
 const ENOUGH_NAMES: u64 = 20;
 /// Points that make up for fewer names.
 const PLAIN: f64 = 7.0;
+/// Bytes of a name that carries about as much as it can.
+const FULL: f64 = 80.0;
 
 const LOW: f64 = 4.0;
 const MEDIUM: f64 = 5.0;
 const HIGH: f64 = 8.0;
+
+/// Bytes in names before a search suffix, on average at most, where they look like data.
+const SUFFIXED: f64 = 30.0;
 
 /// What is known besides the traffic itself.
 #[derive(Clone, Debug, Default)]
@@ -64,14 +69,10 @@ impl Points {
 
 /// Judges traffic; `None` when it does not look like a tunnel.
 pub fn judge(traffic: &Traffic, circumstances: &Circumstances) -> Option<Verdict> {
-    let shape = &traffic.shape;
     // What all have asked for together speaks for each.
     let pooled = circumstances.together.map_or(0, |(_, names)| names);
     let names = traffic.distinct.max(pooled);
-    let is_harmless_form = shape.mostly(shape.reversed, 0.8)
-        || shape.mostly(shape.foreign, 0.6)
-            && (traffic.answered.0 <= traffic.failed || !shape.letters.is_data());
-    if names < LEAST_NAMES || is_harmless_form {
+    if names < LEAST_NAMES || has_harmless_form(traffic) {
         return None;
     }
     let mut points = Points::default();
@@ -89,7 +90,9 @@ pub fn judge(traffic: &Traffic, circumstances: &Circumstances) -> Option<Verdict
     surroundings(traffic, circumstances, &mut points);
 
     let sum = points.sum;
-    let is_enough = names >= ENOUGH_NAMES || sum >= PLAIN;
+    // Fewer names are enough where each carries as much as a name can.
+    let is_full = traffic.shape.mean() >= FULL && traffic.shape.letters.is_data();
+    let is_enough = names >= ENOUGH_NAMES || sum >= PLAIN || is_full;
     let severity = match sum {
         HIGH.. => Severity::High,
         MEDIUM.. => Severity::Medium,
@@ -110,6 +113,14 @@ pub fn judge(traffic: &Traffic, circumstances: &Circumstances) -> Option<Verdict
     });
     let confidence = (30.0 + 6.5 * sum).clamp(10.0, 95.0) as u8;
     Some(Verdict { severity, confidence, rung, why, tool: tool.map(|(tool, _)| tool) })
+}
+
+/// Whether names are what block lists are asked by, or whole names of others before a search suffix.
+fn has_harmless_form(traffic: &Traffic) -> bool {
+    let shape = &traffic.shape;
+    let fails = traffic.answered.0 <= traffic.failed && shape.mean() < SUFFIXED;
+    let is_usual = traffic.rare * 10 < traffic.queries && (fails || !shape.letters.is_data());
+    shape.mostly(shape.reversed, 0.8) || shape.mostly(shape.foreign, 0.6) && is_usual
 }
 
 /// Names that are asked for once and never again: without that there is no tunnel.
@@ -137,7 +148,7 @@ fn carried(traffic: &Traffic, points: &mut Points) {
     let out = traffic.shape.mean();
     let is_data = traffic.shape.letters.is_data();
     let worth = match out {
-        80.0.. => 3.0,
+        FULL.. => 3.0,
         50.0.. => 2.5,
         34.0.. => 2.0,
         24.0.. => 1.2,
@@ -169,6 +180,12 @@ fn carried(traffic: &Traffic, points: &mut Points) {
 }
 
 fn types(traffic: &Traffic, points: &mut Points) {
+    let types = traffic.types();
+    let first = types.first().copied().unwrap_or_default();
+    // Who can connect by IPv6 asks for the other family's address as well.
+    if first.0 == kind::AAAA && first.1 * 10 >= traffic.queries * 9 {
+        points.add(1.5, || "only addresses of IPv6 are asked for".to_owned());
+    }
     let share = traffic.rare as f64 / traffic.queries.max(1) as f64;
     let worth = match share {
         0.8.. => 2.0,
@@ -176,8 +193,7 @@ fn types(traffic: &Traffic, points: &mut Points) {
         _ => return,
     };
     let is_odd = |kind: u16| !matches!(kind, kind::TXT | kind::CNAME | kind::MX | kind::SRV);
-    let has_odd =
-        traffic.types().first().is_some_and(|&(kind, _)| is_odd(kind) && super::traffic::is_seldom(kind));
+    let has_odd = is_odd(first.0) && super::traffic::is_seldom(first.0);
     points.add(worth + if has_odd { 1.5 } else { 0.0 }, || {
         format!("{} questions are for types that ordinary hosts do not ask for", traffic.rare)
     });
