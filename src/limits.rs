@@ -101,6 +101,8 @@ pub const ALERTS_PER_HOUR: u32 = 1000;
 pub const NEW_NAME_BITS: usize = 1 << 20;
 /// Counters of new names, which several askers may share; halved when they were raised half as often.
 pub const NEW_NAME_COUNTS: usize = 1 << 18;
+/// Endings of two labels that are remembered as public suffixes.
+pub const SHARED_ENDINGS: usize = 1 << 13;
 /// (asset, registered domain) pairs whose questions are counted exactly.
 pub const TUNNEL_DOMAINS: usize = 1 << 11;
 /// Names of one such pair of which it is known that they were asked for.

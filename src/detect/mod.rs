@@ -19,6 +19,7 @@ mod recurrence;
 mod resolvers;
 mod screen;
 mod sentence;
+mod shared_endings;
 mod signature;
 
 pub use detection::{Detection, DetectionCounters};

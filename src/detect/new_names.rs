@@ -145,10 +145,13 @@ impl NewNames {
 fn start_hash(hash: u64, wire: &[u8], end: usize) -> u64 {
     const SMALL: u64 = 0x2020_2020_2020_2020;
     let with = |hash: u64, bytes: [u8; 8], mask: u64| {
-        let mixed = (hash ^ (u64::from_le_bytes(bytes) | SMALL) & mask).wrapping_mul(SPREAD);
-        mixed ^ mixed >> 32
+        let word = (u64::from_le_bytes(bytes) | SMALL) & mask;
+        // Both halves, so that the last byte of a word reaches every bit.
+        let product = u128::from(hash ^ word) * u128::from(SPREAD);
+        product as u64 ^ (product >> 64) as u64
     };
-    let hash = hash ^ end as u64;
+    // Not where the first label's length stands, which may be the same but for one.
+    let hash = hash ^ (end as u64) << 48;
     let start = wire.get(..end).unwrap_or_default();
     let (words, rest) = start.as_chunks::<8>();
     let hash = words.iter().fold(hash, |hash, word| with(hash, *word, u64::MAX));
@@ -191,6 +194,26 @@ mod tests {
         assert!(ask(one, "a-longer-name.example.com") && !ask(one, "A-LONGER-NAME.example.com"));
         assert!(ask(one, "a-longer-names.example.com") && ask(one, "b-longer-name.example.com"));
         assert!(ask(other, "a.example.com") && ask(one, "b.example.com"));
+    }
+
+    #[test]
+    fn every_byte_of_a_name_counts() {
+        let mut names = NewNames::default();
+        names.advance(at(1));
+        let mut new = 0;
+        for length in 1..40_usize {
+            for place in 0..length {
+                for letter in b'b'..=b'z' {
+                    let mut label = vec![b'a'; length];
+                    label[place] = letter;
+                    let wire = [&[length as u8][..], &label, b"\x07example\x03com"].concat();
+                    let facts = DnsFacts { ending_at: 1 + length as u8, ..DnsFacts::default() };
+                    new += usize::from(names.is_new(7, &facts, Name::from_wire(&wire)));
+                }
+            }
+        }
+        // 19,500 names in a million places: a hundredth of them meets another.
+        assert!(new > 19_200, "{new}");
     }
 
     #[test]

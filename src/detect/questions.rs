@@ -14,6 +14,7 @@ use super::{
     new_names::NewNames,
     questions_told as told,
     resolvers::{ENCRYPTED_PORT, Resolvers, Standing},
+    shared_endings::SharedEndings,
 };
 use crate::{
     address::AddressWords,
@@ -138,6 +139,7 @@ pub struct QuestionCounters {
 #[derive(Debug)]
 pub struct Questions {
     sieve: NewNames,
+    shared: SharedEndings,
     tunnels: Tunnels,
     generation: Generation,
     resolvers: Resolvers,
@@ -152,6 +154,7 @@ impl Default for Questions {
     fn default() -> Self {
         Self {
             sieve: NewNames::default(),
+            shared: SharedEndings::default(),
             tunnels: Tunnels::default(),
             generation: Generation::default(),
             resolvers: Resolvers::default(),
@@ -264,11 +267,13 @@ impl Questions {
             self.sieve.advance(about.time);
         }
         let machine = self.sieve.machine(about.tenant, about.client);
-        let asker = NewNames::with(machine, about.facts.ending);
+        let DnsFacts { ending, ending_at, .. } = about.facts;
+        let ending = self.shared.counted_by(ending, ending_at, name);
+        let asker = NewNames::with(machine, ending);
         if about.is_response {
             self.sift_answer(&about.facts, asker)
         } else {
-            self.sift_question(about, name, machine, asker)
+            self.sift_question(about, name, (machine, ending, asker))
         }
     }
 
@@ -281,7 +286,12 @@ impl Questions {
     }
 
     #[inline(always)]
-    fn sift_question(&mut self, about: &QuietHead, name: Name<'_>, machine: u64, asker: u64) -> Sifted {
+    fn sift_question(
+        &mut self,
+        about: &QuietHead,
+        name: Name<'_>,
+        (machine, ending, asker): (u64, u64, u64),
+    ) -> Sifted {
         let QuietHead { time, tenant, server, ref facts, .. } = *about;
         let is_due = self.tunnels.is_due(time);
         let sieve = &mut self.sieve;
@@ -295,7 +305,7 @@ impl Questions {
         let is_new = sieve.is_new(asker, facts, name);
         let is_heavy = name.wire().len() >= LONG || is_seldom(facts.kind) && is_rare(facts.kind, name);
         if is_new && is_heavy {
-            let more = self.sift_heavy(tenant, facts.ending, of_server, asker);
+            let more = self.sift_heavy(tenant, ending, of_server, asker);
             return Sifted(sifted | more);
         }
         let own = if is_new { sieve.raise(asker, 1) } else { sieve.count(asker) };
@@ -340,6 +350,9 @@ impl Questions {
             return;
         }
         let Some(registered) = Registered::of(message.name) else { return };
+        if registered.domain.label_count() > 2 {
+            self.shared.add(message.facts.ending);
+        }
         let wire = registered.domain.wire();
         let domain =
             folded_hash(self.sieve.machine(message.tenant, AddressWords::default()), wire, 0, wire.len());
