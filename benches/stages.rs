@@ -15,7 +15,7 @@ use callhome::{
     indicator::{AsOf, Knowledge, Loader},
     limits,
     names::Names,
-    observation::{Observer, ObserverOptions, QuietDns, QuietHead},
+    observation::{DnsFacts, Observer, ObserverOptions, QuietDns, QuietHead},
     protocol::{
         dns::{Message, Name, NameBuf, Outline},
         tls::TlsStream,
@@ -255,11 +255,14 @@ fn look_again(bencher: Bencher<'_, '_>) {
             tenant: Tenant::default(),
             client: AddressWords::v4(0x0a00_0000 | (number % 5_000)),
             server: AddressWords::v4(0x0a00_0035),
+            port: 53,
             is_response: true,
+            facts: DnsFacts::default(),
         };
         let name = NameBuf::from_text(format!("www.site{number}.com").as_bytes()).expect("a name");
         let name: Name<'_> = name.as_name();
-        names.learn_quiet(&QuietDns { about: &about, name, addresses: &[(AddressWords::v4(number), 300)] });
+        let addresses = &[(AddressWords::v4(number), 300)];
+        names.learn_quiet(&QuietDns { about: &about, packet: 0, name, addresses });
     }
     let mut detection = Detection::new(Arc::clone(&knowledge), AsOf::Packet);
     let mut calls = 0;

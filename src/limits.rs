@@ -103,6 +103,27 @@ pub const RECORD_FLOWS: usize = 1 << 16;
 /// Alerts of one indicator on one asset in an hour of packet time; further ones are counted as suppressed.
 pub const ALERTS_PER_HOUR: u32 = 1000;
 
+// ---- detection by DNS names --------------------------------------------------------------------
+
+/// Bits by which it is known that a machine has asked for a name; at a quarter of them all is forgotten.
+pub const NEW_NAME_BITS: usize = 1 << 20;
+/// Counters of new names, which several askers may share; halved when they were raised half as often.
+pub const NEW_NAME_COUNTS: usize = 1 << 18;
+/// Endings of two labels that are remembered as public suffixes.
+pub const SHARED_ENDINGS: usize = 1 << 13;
+/// (asset, registered domain) pairs whose questions are counted exactly.
+pub const TUNNEL_DOMAINS: usize = 1 << 11;
+/// Names of one such pair of which it is known that they were asked for.
+pub const TUNNEL_NAMES: usize = 512;
+/// Assets whose failing names are counted.
+pub const FAILING_ASSETS: usize = 1 << 11;
+/// Failing domains that are known of each.
+pub const FAILING_DOMAINS: usize = 512;
+/// Assets, and as many servers, of which it is known who asks whom.
+pub const RESOLVER_CLIENTS: usize = 1 << 14;
+/// Servers of one asset that are told apart; who asks more is a resolver itself.
+pub const RESOLVERS_OF_CLIENT: usize = 8;
+
 // ---- source ------------------------------------------------------------------------------------
 
 /// Bytes of one frame; a record that claims more is taken for damage (libpcap's MAXIMUM_SNAPLEN).

@@ -39,6 +39,8 @@ pub struct Assets {
     home: Home,
     /// Longest prefix first.
     subnets: Vec<Subnet>,
+    /// The resolvers that our machines shall ask, where that is known.
+    resolvers: Option<Vec<IpAddr>>,
 }
 
 /// A flow seen from the asset.
@@ -79,7 +81,17 @@ impl Assets {
     pub fn new(mut home: Vec<IpNet>, mut subnets: Vec<Subnet>) -> Self {
         subnets.sort_by_key(|subnet| std::cmp::Reverse(subnet.cidr.prefix_len()));
         home.extend(subnets.iter().map(|subnet| subnet.cidr));
-        Self { home: Home::new(&home), subnets }
+        Self { home: Home::new(&home), subnets, resolvers: None }
+    }
+
+    /// The same, whose machines shall ask these resolvers and no others.
+    pub fn with_resolvers(self, resolvers: Option<Vec<IpAddr>>) -> Self {
+        Self { resolvers, ..self }
+    }
+
+    /// Whether our machines shall ask the server at `address`; `None` where nobody said whom they shall ask.
+    pub fn is_resolver(&self, address: IpAddr) -> Option<bool> {
+        self.resolvers.as_ref().map(|resolvers| resolvers.contains(&address))
     }
 
     /// Whether `address` is ours.

@@ -1,6 +1,6 @@
 //! Settings: a TOML file, under the same names as the flags that override it.
 
-use std::{fmt, fs, path::Path};
+use std::{fmt, fs, net::IpAddr, path::Path};
 
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -20,6 +20,8 @@ pub struct Config {
     pub asset: Vec<AssetEntry>,
     /// Indicator files and directories, as `PATH` or `FORMAT:PATH`; the built-in packs when absent.
     pub indicators: Option<Vec<IndicatorPath>>,
+    /// The resolvers that our machines shall ask; what they are is learned when absent.
+    pub resolvers: Option<Vec<IpAddr>>,
     /// Whether the outermost VLAN is a tenant of its own where no tunnel tells one.
     pub vlan_is_tenant: bool,
     /// Seed of Community IDs.
@@ -79,7 +81,7 @@ impl Config {
             label: entry.label.as_deref().map(Into::into),
             group: entry.group.as_deref().map(Into::into),
         });
-        Assets::new(home, subnets.collect())
+        Assets::new(home, subnets.collect()).with_resolvers(self.resolvers.clone())
     }
 }
 
@@ -98,12 +100,15 @@ mod tests {
     fn reads_every_key() {
         let config = load(
             "home_networks = [\"198.51.100.0/24\"]\nindicators = [\"mine.toml\"]\nvlan_is_tenant = true\n\
-             community_id_seed = 7\n[[asset]]\ncidr = \"198.51.100.8/29\"\nlabel = \"runner\"\ngroup = \"ci\"\n",
+             resolvers = [\"198.51.100.53\"]\ncommunity_id_seed = 7\n[[asset]]\ncidr = \"198.51.100.8/29\"\nlabel = \"runner\"\ngroup = \"ci\"\n",
         )
         .unwrap();
         assert_eq!(config.community_id_seed, 7);
         let asset = config.assets().asset("198.51.100.9".parse().unwrap(), Default::default());
         assert_eq!(asset.group.as_deref(), Some("ci"));
+        let is_resolver = |address: &str| config.assets().is_resolver(address.parse().unwrap());
+        assert_eq!((is_resolver("198.51.100.53"), is_resolver("8.8.8.8")), (Some(true), Some(false)));
+        assert_eq!(Config::default().assets().is_resolver("8.8.8.8".parse().unwrap()), None);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::{
     finding::{Application, Destination, Detector, Finding, IndicatorMatch, Telling},
     indicator,
     led_there::LedThere,
+    questions::{QuestionCounters, Questions, Scene, Sifted},
     recurrence::Recurrences,
     screen, sentence, signature,
 };
@@ -23,7 +24,7 @@ use crate::{
     indicator::{AllowSubject, AsOf, DETECTORS, Kind, Knowledge, Rung, Severity, Standing},
     limits,
     names::{NameSource, NamedBy, Names},
-    observation::{FlowIdentity, HostFacts, Hosts, Observation, Screen, Seen},
+    observation::{FlowIdentity, Head, HostFacts, Hosts, Observation, QuietDns, Screen, Seen},
     protocol::dns::{Name, NameBuf},
     time::{SECOND, Timestamp},
 };
@@ -49,6 +50,8 @@ pub struct DetectionCounters {
     /// Entries of the detectors' own tables that were put out because these were full: what they knew
     /// (that something was told before, how often, in which rhythm) begins anew.
     pub evicted: u64,
+    /// What the detectors of names did.
+    pub questions: QuestionCounters,
 }
 
 /// All detectors and the decisions that they share.
@@ -57,6 +60,7 @@ pub struct Detection {
     knowledge: Arc<Knowledge>,
     as_of: AsOf,
     recurrences: Recurrences,
+    questions: Questions,
     /// The highest rung that a flow has shown of a campaign, and the worst severity.
     flow_rungs: BoundedMap<(u64, Arc<str>), (Rung, Severity)>,
     /// When an asset's look-up of an indicator was last told, by a hash of what it showed.
@@ -79,6 +83,7 @@ impl Detection {
             knowledge,
             as_of,
             recurrences: Recurrences::default(),
+            questions: Questions::default(),
             flow_rungs: BoundedMap::new(limits::FLOW_RUNGS),
             lookups: BoundedMap::new(limits::ALERT_RATES),
             rates: BoundedMap::new(limits::ALERT_RATES),
@@ -112,7 +117,9 @@ impl Detection {
     pub fn counters(&self) -> DetectionCounters {
         let tables = [self.flow_rungs.evicted(), self.lookups.evicted(), self.rates.evicted()];
         let evicted = tables.iter().sum::<u64>() + self.recurrences.evicted();
-        DetectionCounters { evicted, ..self.counters }
+        let questions = self.questions.counters();
+        let allowed = self.counters.allowed + questions.allowed;
+        DetectionCounters { evicted, allowed, questions, ..self.counters }
     }
 
     /// Looks at an observation and calls `found` with every finding, in a fixed order.
@@ -153,6 +160,59 @@ impl Detection {
             }
         }
         self.candidates = candidates;
+    }
+
+    /// Takes in what an observation says of who asks whom for which names, also where nothing else is to be detected
+    /// in it; what is found by that.
+    pub fn names_asked(
+        &mut self,
+        observation: &Observation<'_>,
+        assets: &Assets,
+        names: &Names,
+    ) -> Vec<Finding> {
+        let (mut findings, knowledge) = (Vec::new(), Arc::clone(&self.knowledge));
+        let scene = Scene { assets, names, knowledge: &knowledge };
+        self.questions.observe(observation, &scene, &mut |finding| findings.push(finding));
+        self.counters.alerts += findings.len() as u64;
+        findings
+    }
+
+    /// Whether there may be something to say of a flow's beginning by the names that were asked for.
+    #[inline]
+    pub fn asks_about_flow(&self, head: &Head) -> bool {
+        self.questions.asks_about_flow(head)
+    }
+
+    /// Notes a DNS message of which nothing else is to be detected; what makes it worth a look by
+    /// [`Detection::quiet_names_asked`].
+    #[inline(always)]
+    pub fn sift(&mut self, quiet: &QuietDns<'_>) -> Option<Sifted> {
+        self.questions.sift_quiet(quiet)
+    }
+
+    /// What is found by a message that is worth a look.
+    #[inline(never)]
+    pub fn quiet_names_asked(
+        &mut self,
+        quiet: &QuietDns<'_>,
+        sifted: Sifted,
+        assets: &Assets,
+        names: &Names,
+    ) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let scene = Scene { assets, names, knowledge: &self.knowledge };
+        self.questions.quiet(quiet, sifted, &scene, &mut |finding| findings.push(finding));
+        self.counters.alerts += findings.len() as u64;
+        findings
+    }
+
+    /// What is found at the end of input.
+    pub fn finish_names(&mut self, assets: &Assets, names: &Names) -> Vec<Finding> {
+        let (mut findings, knowledge) = (Vec::new(), Arc::clone(&self.knowledge));
+        let scene = Scene { assets, names, knowledge: &knowledge };
+        self.questions.finish(&scene, &mut |finding| findings.push(finding));
+        self.counters.alerts += findings.len() as u64;
+        findings
     }
 
     /// Whether it is a flow's beginning, exchange, going on or end, and nothing can be said of that.
@@ -340,6 +400,7 @@ impl Detection {
             }),
             application: best.application,
             beacon: best.beacon,
+            dns_tunnel: None,
             why,
             telling,
         })

@@ -19,6 +19,12 @@ pub enum Detector {
     Indicator,
     /// A composite signature over one exchange or flow.
     Signature,
+    /// Data carried by names and answers of DNS.
+    DnsTunnel,
+    /// Domains made up by an algorithm.
+    Dga,
+    /// Questions past the resolver, and where they cannot be read.
+    Resolver,
 }
 
 impl Detector {
@@ -27,6 +33,9 @@ impl Detector {
         match self {
             Self::Indicator => "indicator",
             Self::Signature => "signature",
+            Self::DnsTunnel => "dns_tunnel",
+            Self::Dga => "dga",
+            Self::Resolver => "resolver",
         }
     }
 }
@@ -66,6 +75,8 @@ pub struct Finding {
     pub application: Application,
     /// The rhythm of what was seen again and again.
     pub beacon: Option<Beacon>,
+    /// What was carried by names.
+    pub dns_tunnel: Option<DnsTunnel>,
     /// Reasons in order of weight, one short sentence each.
     pub why: Vec<String>,
     /// How it is told.
@@ -109,6 +120,25 @@ pub struct Beacon {
     pub score: f64,
     /// Assets that share it.
     pub assets: u32,
+}
+
+/// Traffic of one asset with one domain, as a tunnel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DnsTunnel {
+    /// The registered domain; `.` where the last labels of the names are data.
+    pub domain: Arc<str>,
+    /// Questions.
+    pub queries: u64,
+    /// Names that were never asked for before.
+    pub distinct_names: u64,
+    /// Bytes of the labels below the domain.
+    pub bytes_out: u64,
+    /// Bytes of the records in answers.
+    pub bytes_in: u64,
+    /// How often each record type was asked for, the most frequent first.
+    pub record_types: Vec<(u16, u64)>,
+    /// Whether the server that was asked is none of the asset's resolvers.
+    pub past_resolver: bool,
 }
 
 /// The other end.

@@ -37,7 +37,8 @@ impl LedThere {
         self.add_pair(flow.tenant, flow.tuple.client.address.into(), address);
     }
 
-    fn add_pair(&mut self, tenant: Tenant, client: AddressWords, address: AddressWords) {
+    /// Notes that a name led `client` to `address`.
+    pub fn add_pair(&mut self, tenant: Tenant, client: AddressWords, address: AddressWords) {
         let (word, bit) = place(tenant, client, address);
         self.bits.get_mut(word).into_iter().for_each(|bits| *bits |= bit);
     }
@@ -81,10 +82,7 @@ fn place(tenant: Tenant, one: AddressWords, other: AddressWords) -> (usize, u64)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        decode::{Tenant, VlanStack},
-        flow::Endpoint,
-    };
+    use crate::{decode::VlanStack, flow::Endpoint};
 
     fn flow(client: &str, server: &str, tenant: u64) -> FlowIdentity {
         let end = |address: &str| Endpoint { address: address.parse().unwrap(), port: 443 };

@@ -17,17 +17,19 @@ use crate::{
 impl Screen for Knowledge {
     /// Detection would look at the names that are asked for, with and without search suffixes, at the addresses
     /// and aliases of the answer, and at whoever is asked; a signature may be about any question.
-    fn is_unlisted(&self, asked: &Asked, outline: &Outline<'_>) -> bool {
+    fn unlisted(&self, asked: &Asked, outline: &Outline<'_>) -> Option<u64> {
         let indicators = &self.indicators;
         let question = indicators.screen_question(outline);
         if question.may_be_listed
             || indicators.may_list_address(asked.server)
             || indicators.may_list_address(asked.client)
         {
-            return false;
+            return None;
         }
+        let ending = question.ending;
         if !outline.is_response() {
-            return !(question.may_meet_signature && meets_signature(asked, outline, indicators));
+            let is_met = question.may_meet_signature && meets_signature(asked, outline, indicators);
+            return (!is_met).then_some(ending);
         }
         for answer in outline.answers() {
             let is_listed = match answer {
@@ -37,10 +39,10 @@ impl Screen for Knowledge {
                 }
             };
             if is_listed {
-                return false;
+                return None;
             }
         }
-        true
+        Some(ending)
     }
 
     fn may_list_address(&self, address: AddressWords) -> bool {
@@ -51,6 +53,7 @@ impl Screen for Knowledge {
         let Some(name) = NameBuf::from_text(text) else { return HostFacts::default() };
         HostFacts {
             is_registry: self.registries.is_package_registry(name.as_name()),
+            is_resolver: self.resolvers.by_name(name.as_name()).is_some(),
             may_be_listed: self.indicators.may_list_name(name.as_name()),
         }
     }

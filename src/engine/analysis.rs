@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     asset::Assets,
-    detect::{Detection, DetectionCounters, Finding, Telling},
+    detect::{Detection, DetectionCounters, Finding, Sifted, Telling},
     event::{self, EventOptions, IncidentAction, IndicatorsState, Records},
     flow::TcpState,
     incident::{Change, Incident, Incidents, Visibility},
@@ -203,7 +203,39 @@ impl<'s> Analysis<'s> {
         self.seen.dns_messages += 1;
         self.names.learn_quiet(quiet);
         self.visibility.observe_quiet(quiet, &self.assets);
-        self.sweep(now)
+        match self.detection.sift(quiet) {
+            None => self.sweep(now),
+            Some(sifted) => self.observe_asked(quiet, sifted, now),
+        }
+    }
+
+    /// A quiet message whose name or server is worth a look.
+    #[inline(never)]
+    fn observe_asked(
+        &mut self,
+        quiet: &QuietDns<'_>,
+        sifted: Sifted,
+        now: Timestamp,
+    ) -> Result<(), OutputError> {
+        let swept = self.sweep(now);
+        let findings = self.detection.quiet_names_asked(quiet, sifted, &self.assets, &self.names);
+        swept.and(self.tell_found(findings, now))
+    }
+
+    /// Tells findings that no single observation gave, at `now`.
+    fn tell_found(&mut self, findings: Vec<Finding>, now: Timestamp) -> Result<(), OutputError> {
+        let mut out = Output { sink: self.sink.as_deref_mut(), result: Ok(()) };
+        let (closed, visibility) = (&mut self.closed, &self.visibility);
+        for finding in findings {
+            if finding.telling == Telling::Alert {
+                self.findings.add(finding.severity);
+                out.make(|| event::alert(&finding, &self.events));
+            }
+            self.incidents.take(&finding, &mut |incident, change| {
+                tell(incident, change, now, visibility, closed, &mut out);
+            });
+        }
+        out.result
     }
 
     /// Closes incidents that have gone quiet by `now`.
@@ -248,7 +280,17 @@ impl<'s> Analysis<'s> {
             }
             _ => self.visibility.note(now),
         }
-        self.sweep(now)
+        let swept = self.sweep(now);
+        let is_of_names = match &observation.seen {
+            observation::Seen::FlowOpened(_) => self.detection.asks_about_flow(observation.head),
+            observation::Seen::UnlistedHello(hello) => hello.is_resolver,
+            _ => false,
+        };
+        if !is_of_names {
+            return swept;
+        }
+        let findings = self.detection.names_asked(observation, &self.assets, &self.names);
+        swept.and(self.tell_found(findings, now))
     }
 
     fn observe(&mut self, observation: &Observation<'_>) -> Result<(), OutputError> {
@@ -286,7 +328,12 @@ impl<'s> Analysis<'s> {
             }
             incidents.take(&finding, &mut |incident, change| told(incident, change, &mut out));
         });
-        out.result
+        let result = out.result;
+        if matches!(observation.seen, observation::Seen::Exchange(_) | observation::Seen::FlowClosed(_)) {
+            return result;
+        }
+        let findings = self.detection.names_asked(observation, &self.assets, &self.names);
+        result.and(self.tell_found(findings, now))
     }
 
     /// The end of input: closes every incident, adds our counters to the workers' and writes all of them.
@@ -294,6 +341,8 @@ impl<'s> Analysis<'s> {
     /// # Errors
     /// When events cannot be written.
     pub fn finish(&mut self, finished: &mut Finished) -> Result<(), OutputError> {
+        let findings = self.detection.finish_names(&self.assets, &self.names);
+        self.tell_found(findings, self.last)?;
         let ours = self.counters();
         let end = finished.span.map_or(Timestamp::default(), |(_, last)| last);
         let mut out = Output { sink: self.sink.as_deref_mut(), result: Ok(()) };
@@ -333,8 +382,16 @@ impl<'s> Analysis<'s> {
     }
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
-        let DetectionCounters { alerts, allowed, repeated, suppressed, unsupported, out_of_date, evicted } =
-            self.detection.counters();
+        let DetectionCounters {
+            alerts,
+            allowed,
+            repeated,
+            suppressed,
+            unsupported,
+            out_of_date,
+            evicted,
+            questions,
+        } = self.detection.counters();
         vec![
             ("detect.observations", self.observations),
             ("detect.alert", alerts),
@@ -344,6 +401,10 @@ impl<'s> Analysis<'s> {
             ("detect.alerts_unsupported", unsupported),
             ("detect.indicators_out_of_date", out_of_date),
             ("detect.evicted", evicted),
+            ("dns_tunnel.active", questions.followed),
+            ("dns_tunnel.evicted", questions.followed_evicted),
+            ("dga.evicted", questions.failing_evicted),
+            ("resolver.evicted", questions.resolvers_evicted),
             ("incident.total", self.incidents.opened()),
             ("incident.evicted", self.incidents.evicted()),
             ("incident.unlisted", self.closed.unlisted),

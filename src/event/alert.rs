@@ -1,6 +1,6 @@
 //! A finding as EVE's `alert`.
 
-use std::net::IpAddr;
+use std::{borrow::Cow, collections::BTreeMap, net::IpAddr};
 
 use ring::digest;
 use serde::Serialize;
@@ -17,9 +17,9 @@ use super::{
 use crate::{
     asset::Asset,
     decode::Tenant,
-    detect::{Application, Beacon, Destination, Finding, IndicatorMatch},
+    detect::{Application, Beacon, Destination, DnsTunnel, Finding, IndicatorMatch},
     indicator::{Rung, Severity},
-    protocol::dns::Message,
+    protocol::dns::{Message, type_name},
 };
 
 /// Revision of the alerts' form: EVE's `alert.rev`.
@@ -181,6 +181,8 @@ pub(super) struct FindingNote<'a> {
     indicator: Option<IndicatorObject<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     beacon: Option<BeaconObject>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dns_tunnel: Option<DnsTunnelObject<'a>>,
     why: Vec<WireText<'a>>,
     #[serde(skip_serializing_if = "is_false")]
     cut: bool,
@@ -203,6 +205,7 @@ impl<'a> FindingNote<'a> {
             tunnel: finding.head.flow.tunnel.map(|tunnel| tunnel_name(tunnel.kind)),
             indicator: finding.indicator.as_ref().map(indicator),
             beacon: finding.beacon.as_ref().map(BeaconObject::new),
+            dns_tunnel: finding.dns_tunnel.as_ref().map(|tunnel| DnsTunnelObject::new(tunnel, bounds)),
             why: bounds.head(&finding.why).iter().map(|why| text(why)).collect(),
             cut: bounds.cut,
         }
@@ -235,6 +238,30 @@ impl BeaconObject {
             last_seen: beacon.last.rfc3339(),
             score: rounded(beacon.score),
             assets: beacon.assets,
+        }
+    }
+}
+
+/// What was carried by names, in an event.
+#[derive(Serialize)]
+struct DnsTunnelObject<'a> {
+    domain: WireText<'a>,
+    queries: u64,
+    distinct_names: u64,
+    bytes_out: u64,
+    bytes_in: u64,
+    record_types: BTreeMap<Cow<'static, str>, u64>,
+}
+
+impl<'a> DnsTunnelObject<'a> {
+    fn new(tunnel: &'a DnsTunnel, bounds: Bounds) -> Self {
+        Self {
+            domain: WireText { bytes: tunnel.domain.as_bytes(), limit: bounds.text },
+            queries: tunnel.queries,
+            distinct_names: tunnel.distinct_names,
+            bytes_out: tunnel.bytes_out,
+            bytes_in: tunnel.bytes_in,
+            record_types: tunnel.record_types.iter().map(|&(kind, count)| (type_name(kind), count)).collect(),
         }
     }
 }

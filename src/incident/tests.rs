@@ -37,6 +37,7 @@ fn finding(second: i64, asset: u8, tenant: u64, rung: Option<Rung>) -> Finding {
         indicator: None,
         application: Application::None,
         beacon: None,
+        dns_tunnel: None,
         why: vec![format!("at {second}")],
         telling: Telling::Alert,
     }

@@ -6,7 +6,7 @@ use super::ladder::{Evidence, EvidenceKind, Incident, RungReached};
 use crate::{
     bounded::BoundedMap,
     decode::Tenant,
-    detect::{Application, Destination, Finding, Telling},
+    detect::{Application, Destination, Detector, Finding, Telling},
     indicator::Rung,
     limits,
     protocol::dns::Message,
@@ -178,7 +178,8 @@ impl Incident {
         self.confidence = self.confidence.max(finding.confidence);
         // A question goes to the resolver, which has nothing to do with it, however much the question says.
         let is_question = finding.indicator.as_ref().is_some_and(|found| found.field.starts_with("dns."));
-        if rung != Rung::LookedUp && !is_question {
+        let is_resolver = finding.dns_tunnel.as_ref().is_some_and(|tunnel| !tunnel.past_resolver);
+        if rung != Rung::LookedUp && !is_question && !is_resolver {
             self.went_to(&finding.destination);
         }
         let place = self.rungs.partition_point(|reached| reached.rung < rung);
@@ -231,7 +232,7 @@ fn kind_of(finding: &Finding) -> EvidenceKind {
         Application::Dns(bytes) => Message::parse(bytes).is_some_and(|message| message.is_response()),
         _ => false,
     };
-    if finding.beacon.is_some() {
+    if finding.beacon.is_some() || finding.dns_tunnel.is_some() {
         EvidenceKind::Rhythm
     } else if finding.telling == Telling::Noted || is_answer {
         EvidenceKind::Outcome
@@ -260,6 +261,12 @@ fn open(finding: &Finding, subject: Arc<str>) -> Incident {
 
 /// Without a campaign, the destination is what the incident is about: its name, else its address.
 fn subject_of(finding: &Finding) -> Arc<str> {
+    if let Some(tunnel) = &finding.dns_tunnel {
+        return Arc::clone(&tunnel.domain);
+    }
+    if finding.detector == Detector::Dga {
+        return "generated domains".into();
+    }
     match (&finding.destination.name, &finding.indicator) {
         (_, Some(indicator)) => Arc::clone(&indicator.value),
         (Some(named), None) => Arc::clone(&named.name),

@@ -95,7 +95,7 @@ impl Visibility {
     /// Takes in a DNS message of which there was nothing to detect.
     #[inline]
     pub fn observe_quiet(&mut self, quiet: &QuietDns<'_>, assets: &Assets) {
-        let QuietHead { time, tenant, client, server, is_response } = *quiet.about;
+        let QuietHead { time, tenant, client, server, is_response, .. } = *quiet.about;
         self.note(time);
         self.dns(tenant, (client, server), assets, is_response);
     }

@@ -18,7 +18,7 @@ use crate::time::Timestamp;
 pub const INDICATOR: &str = "indicator";
 
 /// The detectors that an entry's scope may name.
-pub const DETECTORS: [&str; 4] = [INDICATOR, "beacon", "dns_tunnel", "first_contact"];
+pub const DETECTORS: [&str; 6] = [INDICATOR, "beacon", "dns_tunnel", "dga", "resolver", "first_contact"];
 
 /// What a detector asks about.
 #[derive(Clone, Copy, Debug)]

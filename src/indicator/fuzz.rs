@@ -218,6 +218,11 @@ value = "*.example.com"
 port = 443
 scope = ["beacon"]
 reason = "r"
+[[resolver]]
+operator = "o"
+names = ["dns.example"]
+addresses = ["192.0.2.53"]
+reference = "r"
 [[sinkhole]]
 value = "0.0.0.0/32"
 operator = "o"

@@ -17,7 +17,7 @@ pub(super) const fn mix(hash: u64, word: u64) -> u64 {
 /// Goes on from `hash` with `all[start..end]`, ASCII letters in lower case, and how long that is. What is
 /// out of bounds counts as nothing.
 #[inline]
-pub(super) fn folded(hash: u64, all: &[u8], start: usize, end: usize) -> u64 {
+pub fn folded(hash: u64, all: &[u8], start: usize, end: usize) -> u64 {
     let mut hash = hash ^ ((end.wrapping_sub(start) as u64) << 56);
     let mut at = start;
     while at + 8 <= end {

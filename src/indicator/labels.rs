@@ -32,6 +32,12 @@ impl Ending {
     }
 }
 
+/// The hash of a name's last two labels, whatever the case of their letters: the same in every run, and nothing to rely
+/// on where senders choose names. 0 where there are fewer.
+pub fn name_ending(name: Name<'_>) -> u64 {
+    Ending::of(name).map_or(0, |ending| ending.two)
+}
+
 impl Ending {
     /// Of the name that a message asks for: what [`Ending::of`] gives, without a walk over the labels.
     #[inline]

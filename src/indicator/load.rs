@@ -15,6 +15,7 @@ use super::format::{Feed, Format, Head, IndicatorPath, Parts, Reading, unknown_l
 use super::load_report::{LoadReport, SourceReport};
 use super::matcher::Indicators;
 use super::registry::Registries;
+use super::resolver::PublicResolvers;
 use super::segment::{Added, Segment};
 use super::shipped::{self, BUILTIN};
 use super::sinkhole::Sinkholes;
@@ -34,6 +35,8 @@ pub struct Knowledge {
     pub allow: Allow,
     /// Package registries.
     pub registries: Registries,
+    /// Public DNS resolvers.
+    pub resolvers: PublicResolvers,
     /// Sinkholes.
     pub sinkholes: Sinkholes,
     /// Infrastructure that too many share to blame one of them.
@@ -56,6 +59,7 @@ pub struct Loader {
     pub(super) indicators: IndicatorsBuilder,
     pub(super) allow: Vec<AllowEntry>,
     pub(super) registries: Registries,
+    pub(super) resolvers: PublicResolvers,
     pub(super) sinkholes: Sinkholes,
     pub(super) well_known: WellKnown,
     /// The short names of the categories that a Suricata reputation refers to by number, of whichever file
@@ -98,7 +102,7 @@ impl Loader {
     }
 
     /// Takes what is built in of the kinds that are data of the sensor itself, not indicators: allow
-    /// entries, registries, sinkholes, search suffixes. For those who bring their own indicators.
+    /// entries, registries, resolvers, sinkholes, search suffixes. For those who bring their own indicators.
     pub fn builtin_baseline(&mut self) {
         for (name, text) in shipped::BASELINE {
             self.bytes(&format!("{BUILTIN}{name}"), text.as_bytes());
@@ -323,6 +327,7 @@ impl Loader {
             indicators,
             allow: Allow::new(self.allow, registries.clone()),
             registries,
+            resolvers: self.resolvers,
             sinkholes: self.sinkholes,
             well_known,
             report,

@@ -40,6 +40,8 @@ pub struct QuestionScreen {
     pub may_be_listed: bool,
     /// Whether a signature may fire on its question.
     pub may_meet_signature: bool,
+    /// What [`name_ending`](super::name_ending) says of the name; 0 when it has fewer labels.
+    pub ending: u64,
 }
 
 impl Indicators {
@@ -127,7 +129,13 @@ impl Indicators {
             may_meet_signature: self
                 .signatures
                 .may_meet_question(outline.kind(), ending.map(|ending| ending.two)),
+            ending: ending.map_or(0, |ending| ending.two),
         }
+    }
+
+    /// Whether a platform's search suffix stands behind another name in `name`.
+    pub fn has_search_suffix(&self, name: Name<'_>) -> bool {
+        self.search_suffixes.stripped(name).next().is_some()
     }
 
     #[inline(always)]

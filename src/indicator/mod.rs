@@ -10,7 +10,7 @@
 //!
 //! A [`Loader`] gathers packs and lists into a [`Knowledge`]: [`Indicators`] (what is claimed about a
 //! name, an address, an exchange), [`Allow`] (the one decision point that silences a detector),
-//! [`Registries`] and [`Sinkholes`]. All of it is immutable and is shared in an `Arc`.
+//! [`Registries`], [`PublicResolvers`] and [`Sinkholes`]. All of it is immutable and is shared in an `Arc`.
 //!
 //! ```
 //! use callhome::indicator::{AsOf, load_builtin};
@@ -64,6 +64,7 @@ mod on_disk;
 mod provenances;
 mod quick;
 mod registry;
+mod resolver;
 mod review;
 mod search_suffix;
 mod segment;
@@ -85,7 +86,9 @@ pub use exchange::{ExchangeFacts, Moment};
 pub use explain::{BELOW_KEPT, Explanation, Hit, Reach};
 pub use feed_watch::{FeedFiles, FeedWatch};
 pub use format::{BadFormat, Format, IndicatorPath};
+pub use hash::folded as folded_hash;
 pub use instant::parse_instant;
+pub use labels::name_ending;
 pub use last_good::{FeedFault, Refusal, may_replace};
 pub use load::{Knowledge, Loader, load_builtin, load_paths};
 pub use load_report::{
@@ -94,6 +97,7 @@ pub use load_report::{
 pub use matcher::{Indicators, QuestionScreen};
 pub use model::*;
 pub use registry::Registries;
+pub use resolver::PublicResolvers;
 pub use review::{CONTRADICTIONS_KEPT, Conflict, Contradiction, Review, Shadow, SourceStanding};
 pub use signature::{Condition, Signature};
 pub use sinkhole::{Sinkhole, Sinkholes};

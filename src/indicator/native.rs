@@ -11,13 +11,23 @@ use super::format::Feed;
 use super::instant::Edge;
 use super::model::{Kind, Match, Provenance, Severity, Tlp};
 use super::registry::Registries;
+use super::resolver::PublicResolvers;
 use super::search_suffix::SearchSuffixes;
 use super::sinkhole::Sinkholes;
 use super::value::{Refusal, Value};
 use super::well_known::WellKnown;
 
-const ROOT_KEYS: &[&str] =
-    &["pack", "indicator", "signature", "allow", "registry", "sinkhole", "well_known", "search_suffix"];
+const ROOT_KEYS: &[&str] = &[
+    "pack",
+    "indicator",
+    "signature",
+    "allow",
+    "registry",
+    "resolver",
+    "sinkhole",
+    "well_known",
+    "search_suffix",
+];
 const PACK_KEYS: &[&str] = &["id", "title", "campaign", "description", "references", "updated"];
 const INDICATOR_KEYS: &[&str] = &[
     "value",
@@ -97,6 +107,10 @@ fn read_document(document: &Document<'_>, feed: &mut Feed<'_>) -> Result<(), Fau
     }
     for entry in root.tables("registry", Registries::KEYS)? {
         let read = entry.and_then(|entry| feed.loader.registries.read(&entry));
+        count(read, feed);
+    }
+    for entry in root.tables("resolver", PublicResolvers::KEYS)? {
+        let read = entry.and_then(|entry| feed.loader.resolvers.read(&entry));
         count(read, feed);
     }
     for entry in root.tables("sinkhole", Sinkholes::KEYS)? {

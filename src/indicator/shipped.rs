@@ -45,9 +45,11 @@ pub(super) const CAMPAIGNS: [(&str, &str); 37] = [
 ];
 
 /// What the sensor knows of the world without accusing anyone.
-pub(super) const BASELINE: [(&str, &str); 5] = [
+pub(super) const BASELINE: [(&str, &str); 7] = [
     ("allow-ci-runners.toml", include_str!("../../signatures/allow-ci-runners.toml")),
+    ("allow-dns.toml", include_str!("../../signatures/allow-dns.toml")),
     ("registries.toml", include_str!("../../signatures/registries.toml")),
+    ("resolvers.toml", include_str!("../../signatures/resolvers.toml")),
     ("search-suffixes.toml", include_str!("../../signatures/search-suffixes.toml")),
     ("sinkholes.toml", include_str!("../../signatures/sinkholes.toml")),
     ("well-known.toml", include_str!("../../signatures/well-known.toml")),

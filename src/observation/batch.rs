@@ -3,6 +3,7 @@
 use std::{ops::Range, sync::Arc};
 
 use super::{
+    screening::HostFacts,
     tls_told::Told,
     vocabulary::{
         CertificatesSeen, DnsSeen, DnsService, FirstPacket, FlowClosed, Head, HelloSeen, Observation, Order,
@@ -22,7 +23,7 @@ pub struct ObservationBatch {
     pub(super) told: Vec<Told>,
     /// Quiet DNS messages, which are most of some traffic, in little room.
     quiet: Vec<StoredQuiet>,
-    /// DNS messages, and names of quiet answers, one behind the other.
+    /// DNS messages, and names of quiet ones, one behind the other.
     messages: Vec<u8>,
     /// What quiet answers give, one behind the other.
     addresses: Vec<(AddressWords, u32)>,
@@ -80,7 +81,7 @@ enum Stored {
         /// Where the name stands among the messages, if there is one.
         sni: Option<Range<u32>>,
         ech: bool,
-        is_registry: bool,
+        facts: HostFacts,
     },
     TlsServer(Arc<tls::ServerHello>),
     UnreadAnswer,
@@ -149,22 +150,19 @@ impl ObservationBatch {
         self.push(head, Stored::Dns { message, service, over_tcp });
     }
 
-    /// Adds a DNS message of which there is nothing to detect, and which packet `packet` carried. Of a response's
-    /// `outline` the name and the addresses are copied.
+    /// Adds a DNS message of which there is nothing to detect, and which packet `packet` carried. Its name and, of a
+    /// response, the addresses are copied.
     #[inline]
-    pub fn quiet_dns(&mut self, packet: u64, about: QuietHead, response: Option<dns::Outline<'_>>) {
+    pub fn quiet_dns(&mut self, packet: u64, about: QuietHead, outline: &dns::Outline<'_>) {
         let start = self.addresses.len() as u32;
-        let mut name = 0..0;
-        if let Some(outline) = response {
+        if about.is_response {
             for answer in outline.answers() {
                 if let dns::Answer::Address(address, ttl) = answer {
                     self.addresses.push((address.into(), ttl));
                 }
             }
-            if self.addresses.len() as u32 > start {
-                name = self.message(outline.name().wire());
-            }
         }
+        let name = self.message(outline.name().wire());
         let addresses = start..self.addresses.len() as u32;
         self.quiet.push(StoredQuiet { packet, about, name, addresses });
     }
@@ -190,9 +188,9 @@ impl ObservationBatch {
         head: Head,
         sni: Option<Range<u32>>,
         ech: bool,
-        is_registry: bool,
+        facts: HostFacts,
     ) {
-        self.push(head, Stored::UnlistedHello { sni, ech, is_registry });
+        self.push(head, Stored::UnlistedHello { sni, ech, facts });
     }
 
     /// Adds a server's TLS hello that nobody wants to read.
@@ -243,10 +241,11 @@ impl ObservationBatch {
             Stored::Exchange(opened) => Seen::Exchange(*opened),
             Stored::StillOpen(seen) => Seen::StillOpen(*seen),
             Stored::FlowClosed(place) => Seen::FlowClosed(self.closed.get(*place)?),
-            Stored::UnlistedHello { sni, ech, is_registry } => Seen::UnlistedHello(HelloSeen {
+            Stored::UnlistedHello { sni, ech, facts } => Seen::UnlistedHello(HelloSeen {
                 sni: sni.as_ref().and_then(|sni| self.bytes(sni)),
                 ech: *ech,
-                is_registry: *is_registry,
+                is_registry: facts.is_registry,
+                is_resolver: facts.is_resolver,
             }),
             Stored::UnreadAnswer => Seen::UnreadAnswer,
             Stored::Dns { message, service, over_tcp } => Seen::Dns(DnsSeen {
@@ -273,9 +272,10 @@ impl ObservationBatch {
 
     #[inline]
     fn kept<'b>(&'b self, stored: &'b StoredQuiet) -> QuietDns<'b> {
-        let StoredQuiet { about, name, addresses, .. } = stored;
+        let StoredQuiet { packet, about, name, addresses } = stored;
         let addresses = addresses.start as usize..addresses.end as usize;
         QuietDns {
+            packet: *packet,
             about,
             name: dns::Name::from_wire(self.bytes(name).unwrap_or_default()),
             addresses: self.addresses.get(addresses).unwrap_or_default(),

@@ -141,6 +141,7 @@ pub fn dns_service(udp: &UdpView<'_>) -> Option<DnsService> {
 }
 
 /// The same with the message's outline; what has one is DNS.
+#[inline]
 pub fn outlined_dns_service(udp: &UdpView<'_>) -> Option<(DnsService, Option<dns::Places>)> {
     let service = service_of_ports(udp)?;
     match dns::Outline::of(udp.payload) {

@@ -135,10 +135,10 @@ impl<'b> Emitter<'b> {
 
     fn tell_tls(&mut self, told: Told, roles: Roles, kept: &mut KeptHello) {
         match told {
-            Told::UnlistedHello { sni, ech, is_registry, kept: hello } => {
+            Told::UnlistedHello { sni, ech, facts, kept: hello } => {
                 let head = self.head(Direction::ToServer, roles);
                 *kept = hello;
-                self.batch.unlisted_hello(head, sni, ech, is_registry);
+                self.batch.unlisted_hello(head, sni, ech, facts);
             }
             Told::UnreadAnswer => {
                 let head = self.head(Direction::ToClient, roles);

@@ -241,6 +241,6 @@ pub(super) fn flow_id(key: &FlowKey, first: Timestamp) -> u64 {
 }
 
 /// The identity of DNS over UDP between two ends: that of the pair, because no flow is kept for it.
-pub(super) fn dns_flow_id(key: &FlowKey) -> u64 {
+pub fn dns_flow_id(key: &FlowKey) -> u64 {
     StableHash::of(key).finish() >> 11
 }

@@ -25,10 +25,11 @@ mod tests;
 
 pub use batch::{Item, ObservationBatch, merge_in_order};
 pub use counters::{Counters, add_counters};
+pub use ends::dns_flow_id;
 pub use observer::{Observer, ObserverOptions};
 pub use screening::{Asked, HostFacts, Hosts, Screen};
 pub use shares::Shares;
 pub use vocabulary::{
-    CertificatesSeen, DnsSeen, DnsService, FirstPacket, FlowClosed, FlowEnd, FlowIdentity, Head, HelloSeen,
-    Observation, Order, QuietDns, QuietHead, Seen, SideTotals, StillOpen,
+    CertificatesSeen, DnsFacts, DnsSeen, DnsService, FirstPacket, FlowClosed, FlowEnd, FlowIdentity, Head,
+    HelloSeen, Observation, Order, QuietDns, QuietHead, Seen, SideTotals, StillOpen,
 };

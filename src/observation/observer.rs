@@ -15,7 +15,7 @@ use super::{
     screening::{Asked, Screen, Screening},
     shares::Shares,
     tracked::{Spare, Tracked},
-    vocabulary::{DnsService, FlowEnd, FlowIdentity, Head, Order, QuietHead},
+    vocabulary::{DnsFacts, DnsService, FlowEnd, FlowIdentity, Head, Order, QuietHead},
 };
 use crate::{
     decode::{self, DecodeOptions, Decoded, Plain, Transport, UdpView},
@@ -272,17 +272,16 @@ impl Observer {
         let Some((DnsService::Dns, Some(places))) = ends.dns else { return false };
         let outline = places.of(udp.payload);
         let asked = ends.asked(udp);
-        if !screening.is_unlisted(&asked, &outline) {
-            return false;
-        }
+        let Some(ending) = screening.unlisted(&asked, &outline) else { return false };
         if self.options.decode.checksums {
             self.counters.bad_checksums[1] += u64::from(carrier.has_wrong_checksum());
         }
         self.counters.dns_messages += 1;
-        let Asked { client, server, .. } = asked;
-        let is_response = outline.is_response();
-        let about = QuietHead { time: frame.time, tenant: ends.key.tenant(), client, server, is_response };
-        out.quiet_dns(frame.number, about, is_response.then_some(outline));
+        let Asked { client, server, port } = asked;
+        let (tenant, is_response, facts) =
+            (ends.key.tenant(), outline.is_response(), DnsFacts::of_outline(&outline, ending));
+        let about = QuietHead { time: frame.time, tenant, client, server, port, is_response, facts };
+        out.quiet_dns(frame.number, about, &outline);
         true
     }
 

@@ -17,6 +17,8 @@ const LENGTH: usize = 61;
 pub struct HostFacts {
     /// Whether it is a package registry's.
     pub is_registry: bool,
+    /// Whether a public DNS resolver is reached by it.
+    pub is_resolver: bool,
     /// Whether a claim may be about it, as far as the filters tell. What is no name is never listed.
     pub may_be_listed: bool,
 }
@@ -35,8 +37,9 @@ pub struct Asked {
 /// Who knows the indicators, and is asked about usual DNS messages, flows and TLS hellos. What it answers never
 /// changes.
 pub trait Screen: Debug + Send + Sync {
-    /// Whether nothing can be detected in this message, whatever is known besides it.
-    fn is_unlisted(&self, asked: &Asked, outline: &Outline<'_>) -> bool;
+    /// Of a message in which no claim or signature can be met, whatever is known besides it, the hash of its name's
+    /// last two labels ([`super::DnsFacts::ending`]).
+    fn unlisted(&self, asked: &Asked, outline: &Outline<'_>) -> Option<u64>;
 
     /// `false` only when no claim is about this address.
     fn may_list_address(&self, address: AddressWords) -> bool;
@@ -68,10 +71,10 @@ impl Screening {
         Self { screen, hosts: Hosts::default(), reads_hellos, reads_hellos_of_certificates }
     }
 
-    /// As [`Screen::is_unlisted`].
+    /// As [`Screen::unlisted`].
     #[inline]
-    pub(super) fn is_unlisted(&self, asked: &Asked, outline: &Outline<'_>) -> bool {
-        self.screen.is_unlisted(asked, outline)
+    pub(super) fn unlisted(&self, asked: &Asked, outline: &Outline<'_>) -> Option<u64> {
+        self.screen.unlisted(asked, outline)
     }
 
     /// Whether no claim is about either end of a flow.
@@ -79,14 +82,14 @@ impl Screening {
         !key.addresses().into_iter().any(|address| self.screen.may_list_address(address))
     }
 
-    /// Whether nothing can be detected in a hello with this name; then, whether that is a package registry's.
-    pub(super) fn is_registry_if_unlisted(&mut self, sni: Option<&[u8]>) -> Option<bool> {
+    /// Where nothing can be detected in a hello with this name, what is known of that.
+    pub(super) fn facts_if_unlisted(&mut self, sni: Option<&[u8]>) -> Option<HostFacts> {
         if self.reads_hellos {
             return None;
         }
-        let Some(sni) = sni else { return Some(false) };
+        let Some(sni) = sni else { return Some(HostFacts::default()) };
         let facts = self.hosts.facts(sni, |text| self.screen.host(text));
-        (!facts.may_be_listed).then_some(facts.is_registry)
+        (!facts.may_be_listed).then_some(facts)
     }
 
     /// Whether an unlisted hello must be at hand when the certificate comes.
@@ -144,6 +147,7 @@ mod tests {
     fn what_is_remembered_is_what_is_found() {
         let find = |text: &[u8]| HostFacts {
             is_registry: text.starts_with(b"registry."),
+            is_resolver: false,
             may_be_listed: text.ends_with(b"evil.example"),
         };
         let mut hosts = Hosts::default();

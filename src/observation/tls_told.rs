@@ -2,7 +2,10 @@
 
 use std::{ops::Range, sync::Arc};
 
-use super::{batch::ObservationBatch, screening::Screening};
+use super::{
+    batch::ObservationBatch,
+    screening::{HostFacts, Screening},
+};
 use crate::protocol::tls::{self, HelloOutline, TlsEvent, TlsSink};
 
 /// The longest hello that is kept as it came until the certificate comes; longer ones are read at once.
@@ -18,7 +21,7 @@ pub(super) enum Told {
         /// Where its name stands in the batch, if it has one.
         sni: Option<Range<u32>>,
         ech: bool,
-        is_registry: bool,
+        facts: HostFacts,
         kept: KeptHello,
     },
     /// A ServerHello.
@@ -67,11 +70,11 @@ impl Telling<'_> {
     fn unlisted(&mut self, message: &[u8]) -> Option<Told> {
         let screening = self.screening.as_mut().filter(|_| message.len() <= KEPT_BYTES)?;
         let HelloOutline { sni, ech } = HelloOutline::of(message)?;
-        let is_registry = screening.is_registry_if_unlisted(sni)?;
+        let facts = screening.facts_if_unlisted(sni)?;
         let keeps = screening.keeps_hellos();
         let kept = if keeps { KeptHello::Message(message.into()) } else { KeptHello::Unread };
         let sni = sni.map(|sni| self.batch.message(sni));
-        Some(Told::UnlistedHello { sni, ech, is_registry, kept })
+        Some(Told::UnlistedHello { sni, ech, facts, kept })
     }
 
     fn event(&mut self, tell: impl FnOnce(&mut Vec<TlsEvent>)) {

@@ -135,15 +135,19 @@ pub struct HelloSeen<'a> {
     pub ech: bool,
     /// Whether the name is a package registry's.
     pub is_registry: bool,
+    /// Whether a public DNS resolver is reached by it.
+    pub is_resolver: bool,
 }
 
 /// A usual unicast DNS message over UDP about which no indicator says anything, where messages are screened
 /// ([`super::Screen`]): of nearly all messages this is all that anybody wants to know.
 #[derive(Clone, Copy, Debug)]
 pub struct QuietDns<'a> {
+    /// Number of the packet that carried it.
+    pub packet: u64,
     /// Who asked whom.
     pub about: &'a QuietHead,
-    /// The name that was asked for, where there are addresses.
+    /// The name that is asked for.
     pub name: dns::Name<'a>,
     /// The addresses of that name in the order of the answer, each with the smallest TTL on the way there.
     pub addresses: &'a [(AddressWords, u32)],
@@ -160,8 +164,67 @@ pub struct QuietHead {
     pub client: AddressWords,
     /// Who was asked.
     pub server: AddressWords,
+    /// The server's port.
+    pub port: u16,
     /// Whether it is a response.
     pub is_response: bool,
+    /// What it is in numbers.
+    pub facts: DnsFacts,
+}
+
+/// A DNS message in numbers: what tells whether the names of a question are worth a closer look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DnsFacts {
+    /// The hash of the name's last two labels, whatever the case of their letters; 0 where it has fewer.
+    pub ending: u64,
+    /// Bytes of the message, as far as it was captured.
+    pub bytes: u16,
+    /// The type that is asked for.
+    pub kind: u16,
+    /// Where these two labels begin in the name.
+    pub ending_at: u8,
+    /// The response code, of which a message's header holds four bits.
+    pub code: u8,
+    /// RD: somebody else shall find the answer, as those ask who are no resolver themselves.
+    pub recursion_desired: bool,
+}
+
+impl DnsFacts {
+    /// Of a usual message, given the hash of its name's last two labels.
+    #[inline]
+    pub fn of_outline(outline: &dns::Outline<'_>, ending: u64) -> Self {
+        let message = outline.message();
+        let flags =
+            message.get(2..4).and_then(<[u8]>::first_chunk).map_or(0, |flags| u16::from_be_bytes(*flags));
+        Self {
+            ending,
+            // A datagram holds no more.
+            bytes: message.len() as u16,
+            kind: outline.kind(),
+            ending_at: outline.ending_at(),
+            code: flags as u8 & 0xf,
+            recursion_desired: flags & 0x100 != 0,
+        }
+    }
+
+    /// The same of any message, of which `question` asks for `name`.
+    pub fn of_message(
+        message: &dns::Message<'_>,
+        question: &dns::Question<'_>,
+        name: dns::Name<'_>,
+        ending: u64,
+    ) -> Self {
+        let mut suffixes = name.suffixes();
+        let before = name.label_count().checked_sub(2).and_then(|rest| suffixes.nth(rest));
+        Self {
+            ending,
+            bytes: message.bytes().len().min(usize::from(u16::MAX)) as u16,
+            kind: question.kind,
+            ending_at: before.map_or(0, |before| name.wire().len() - before.wire().len()) as u8,
+            code: message.rcode(),
+            recursion_desired: message.bytes().get(2).is_some_and(|flags| flags & 1 != 0),
+        }
+    }
 }
 
 /// A server's certificates, and what they answer.

@@ -215,6 +215,23 @@ fn every_capture_is_read_or_refused_with_its_reason() {
     assert_eq!(refused.len(), UNREADABLE.len(), "{refused:?}");
 }
 
+/// The captures of tunnels there hold two look-ups and no tunnel; all the others are no tunnels either.
+#[test]
+fn no_capture_of_others_is_taken_for_a_tunnel() {
+    let Some(folder) = shared_captures() else { return };
+    for capture in manifest(&folder) {
+        let file = capture["file"].as_str().unwrap();
+        let replayed = Replay { records: false, ..Replay::default() }.of(&[folder.join(file)]);
+        for event in replayed.events().iter().filter(|event| event["event_type"] == "alert") {
+            let callhome = &event["callhome"];
+            let is_of_names =
+                ["dns_tunnel", "dga", "resolver"].iter().any(|name| callhome["detector"] == *name);
+            let is_low = callhome["severity"] == "low" || callhome["severity"] == "info";
+            assert!(!is_of_names || is_low, "{file}: {callhome:#}");
+        }
+    }
+}
+
 /// What comes out is bounded by what came in, however the input was made.
 fn assert_bounded(file: &str, replayed: &Replayed) {
     // Each frame makes a handful of observations at most, and every connection its end.

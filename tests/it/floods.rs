@@ -15,7 +15,8 @@ use callhome::{
 
 use crate::{
     frames::{
-        ACK, PSH, SYN, Timed, batch, connection, dns_answer, dns_question, home, ipv4_fragment, tcp, udp,
+        ACK, PSH, SYN, Timed, batch, connection, dns_answer, dns_question, dns_question_for, home,
+        ipv4_fragment, tcp, udp,
     },
     replay::root,
 };
@@ -325,12 +326,46 @@ fn one_machine_that_never_stops_is_counted_on() {
     }
     let left = flood.finish();
     // 3,000 seconds are less than an hour.
-    assert_eq!(left.counter("detect.alert"), u64::from(limits::ALERTS_PER_HOUR));
+    // One more says at low severity that it is 3,000 names, each asked for once.
+    assert_eq!(left.counter("detect.alert"), u64::from(limits::ALERTS_PER_HOUR) + 1);
     assert_eq!(left.counter("detect.alerts_suppressed"), u64::from(lookups - limits::ALERTS_PER_HOUR));
     let [incident] = left.incidents.as_slice() else { panic!("{} incidents", left.incidents.len()) };
     let [rung] = incident.rungs.as_slice() else { panic!("{:?}", incident.rungs) };
     assert_eq!(rung.count, u64::from(lookups), "the incident counts what is not told one by one");
     assert_eq!(rung.evidence.len(), limits::EVIDENCE_LINES);
+}
+
+#[test]
+fn names_and_domains_without_end_are_followed_as_far_as_there_is_room() {
+    let mut flood = flood();
+    // A tunnel, and between each two of its questions so many for other names that it would be forgotten if the oldest
+    // went first: two under each of ever new domains, so that all of them are followed.
+    let (tunnel, others) = (200, 1_000_u32);
+    let mut ask = |number: u32, at: u32, labels: &[&[u8]]| {
+        let client = format!("{}:40000", home(number % 50));
+        flood.frame(
+            i64::from(at) * 1_000_000,
+            udp(&client, "10.0.0.2:53", &dns_question_for(number as u16, labels, 16)),
+        );
+    };
+    for turn in 0..tunnel {
+        let at = turn * others;
+        let data =
+            format!("{:040x}", u128::from(turn).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c834));
+        ask(5, at, &[data.as_bytes(), b"t", b"tunnel", b"example"]);
+        for other in 0..others {
+            let number = at + other;
+            let (name, domain) = (format!("a{number}"), format!("d{}", number / 2));
+            ask(number / 2, number, &[name.as_bytes(), domain.as_bytes(), b"com"]);
+        }
+    }
+    let left = flood.finish();
+    assert_eq!(left.counter("dns_tunnel.active"), 0, "all are over at the end");
+    let evicted = left.counter("dns_tunnel.evicted");
+    assert!(evicted > 50_000, "{evicted} forgotten");
+    assert_eq!(left.findings.total(), left.counter("detect.alert"));
+    let domains: Vec<_> = left.incidents.iter().map(|incident| &*incident.campaign).collect();
+    assert_eq!(domains, ["tunnel.example"]);
 }
 
 #[test]

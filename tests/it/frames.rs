@@ -211,6 +211,11 @@ pub fn ipv4_fragment(
 
 /// A DNS question for the IPv4 address of a name given as labels.
 pub fn dns_question(id: u16, labels: &[&[u8]]) -> Vec<u8> {
+    dns_question_for(id, labels, 1)
+}
+
+/// The same for a type.
+pub fn dns_question_for(id: u16, labels: &[&[u8]], kind: u16) -> Vec<u8> {
     let mut message = Vec::new();
     message.extend(id.to_be_bytes());
     message.extend([1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
@@ -218,7 +223,9 @@ pub fn dns_question(id: u16, labels: &[&[u8]]) -> Vec<u8> {
         message.push(label.len() as u8);
         message.extend(*label);
     }
-    message.extend([0, 0, 1, 0, 1]);
+    message.push(0);
+    message.extend(kind.to_be_bytes());
+    message.extend([0, 1]);
     message
 }
 

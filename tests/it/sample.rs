@@ -91,6 +91,7 @@ pub fn finding(application: Application) -> Finding {
         campaign: Some("example-2026-03".into()),
         campaign_title: Some("An example campaign".into()),
         beacon: None,
+        dns_tunnel: None,
         mitre: vec!["T1195.002".into(), "T1071.001".into()],
         head: head(7, "10.1.2.3:40000", "192.0.2.66:8000", 6, Direction::ToServer),
         asset: asset("10.1.2.3", Some("runner-a")),

@@ -275,7 +275,12 @@ impl<'a> Player<'a> {
                 "letters" => out.push_str(&self.random.letters(count)),
                 "hex" => out.push_str(&self.random.symbols(b"0123456789abcdef", count)),
                 "base32" => out.push_str(&self.random.symbols(b"abcdefghijklmnopqrstuvwxyz234567", count)),
-                _ => return Err(format!("`{text}`: `{{{what}}}` is none of n, letters, hex, base32")),
+                "iodine" => out.push_str(&self.random.symbols(b"abcdefghijklmnopqrstuvwxyz012345", count)),
+                "lower" => out.push_str(&self.random.symbols(b"abcdefghijklmnopqrstuvwxyz", count)),
+                _ => {
+                    let kinds = "n, letters, lower, hex, base32, iodine";
+                    return Err(format!("`{text}`: `{{{what}}}` is none of {kinds}"));
+                }
             }
             rest = after;
         }

@@ -20,8 +20,8 @@ struct Lists {
 }
 
 impl Screen for Lists {
-    fn is_unlisted(&self, _: &Asked, _: &Outline<'_>) -> bool {
-        false
+    fn unlisted(&self, _: &Asked, _: &Outline<'_>) -> Option<u64> {
+        Some(0)
     }
 
     fn may_list_address(&self, address: AddressWords) -> bool {
@@ -29,7 +29,11 @@ impl Screen for Lists {
     }
 
     fn host(&self, text: &[u8]) -> HostFacts {
-        HostFacts { is_registry: text.starts_with(b"registry."), may_be_listed: text == b"evil.example" }
+        HostFacts {
+            is_registry: text.starts_with(b"registry."),
+            is_resolver: false,
+            may_be_listed: text == b"evil.example",
+        }
     }
 
     fn reads_hellos(&self) -> bool {

@@ -105,6 +105,12 @@ impl<'a> Outline<'a> {
         (last > 0).then(|| (place(before), place(last), self.name_end() - 1))
     }
 
+    /// Where in the name's wire form its last two labels begin; 0 when it has fewer, too.
+    #[inline]
+    pub const fn ending_at(&self) -> u8 {
+        self.places.before
+    }
+
     /// The type that is asked for.
     pub fn kind(&self) -> u16 {
         u16_at(self.message, self.name_end()).unwrap_or_default()
