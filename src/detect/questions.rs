@@ -262,7 +262,12 @@ impl Questions {
     /// What makes the message worth a look.
     #[inline(always)]
     fn sift(&mut self, about: &QuietHead, name: Name<'_>) -> Sifted {
-        if !about.is_response {
+        if about.is_response {
+            // Most answers, where nothing is followed that they could belong to.
+            if self.tunnels.is_empty() && about.facts.code == 0 {
+                return Sifted::default();
+            }
+        } else {
             // First, because the first time is what all hashes begin with.
             self.sieve.advance(about.time);
         }

@@ -192,6 +192,12 @@ impl Tunnels {
         over.into_iter().for_each(|(key, followed)| followed.end(&key, told));
     }
 
+    /// Whether no traffic is followed.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.followed.is_empty()
+    }
+
     /// Traffic that is followed.
     pub fn len(&self) -> usize {
         self.followed.len()
